@@ -1,0 +1,384 @@
+"""Step 2, tokens: text goes in, pieces with numbers come out, and the numbers become text again.
+
+Every function takes the tokenizer of a model as it is. The second half is a byte-pair encoding small enough to do by
+hand, and the real merges of a tokenizer to hold it against. Nothing here chooses a token: that is step 5.
+"""
+
+import codecs
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from .errors import MessageError
+
+Pair = tuple[str, str]
+Pieces = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One token of a text.
+
+    token_id: its number, which is all that the model sees.
+    token: its name in the vocabulary, such as 'Ġhello'.
+    bytes: the bytes it stands for, such as b' hello'.
+    is_special: is it a control token, such as '<|im_end|>'?
+    """
+
+    token_id: int
+    token: str
+    bytes: bytes
+    is_special: bool = False
+
+    @property
+    def text(self) -> str:
+        """The bytes as text; '�' stands where they are only a part of a character."""
+        return self.bytes.decode("utf-8", errors="replace")
+
+
+# --- from text to pieces and back
+
+
+def split(text: str, tokenizer: Any) -> list[Piece]:
+    """Cut a text into the pieces that a model reads; no special token is added.
+
+    A control token that is written in the text becomes one piece, as in `tokenizer.encode`.
+    Raises MessageError where the text holds half a character (a lone surrogate), which no tokenizer can read.
+
+    >>> [piece.token for piece in split("Hi you", smollm2_tokenizer)]
+    ['Hi', 'Ġyou']
+    """
+    _check_text(text)
+    special_ids = special_token_ids(tokenizer)
+    return [
+        Piece(token_id, tokenizer.convert_ids_to_tokens(token_id), token_bytes(token_id, tokenizer), token_id in special_ids)
+        for token_id in tokenizer.encode(text, add_special_tokens=False)
+    ]
+
+
+def token_bytes(token_id: int, tokenizer: Any) -> bytes:
+    """The exact bytes that a token stands for.
+
+    A token may be less than a character: '😀' is four bytes, and SmolLM2 writes them as two tokens.
+
+    | family            | token      | bytes          |
+    |-------------------|------------|----------------|
+    | byte-level BPE    | 'Ġhello'   | b' hello'      |
+    | WordPiece         | '##ing'    | b'ing'         |
+    | SentencePiece     | '▁hello'   | b' hello'      |
+    | SentencePiece     | '<0x0A>'   | b'\\n'          |
+    | any special token | '<s>'      | b'<s>'         |
+
+    Raises IndexError where the vocabulary has no such number.
+    """
+    token = tokenizer.convert_ids_to_tokens(token_id) if token_id >= 0 else None
+    if token is None:
+        last = f"0 to {len(tokenizer) - 1}" if hasattr(tokenizer, "__len__") else "0 or more"
+        raise IndexError(f"token_id={token_id} is not in this vocabulary: allowed is {last}.")
+    return _Spelling.of(tokenizer).bytes_of(token, token_id)
+
+
+def special_token_ids(tokenizer: Any) -> frozenset[int]:
+    """The numbers of the control tokens, which `skip_special_tokens` leaves out."""
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    ids = {token_id for token_id, token in added.items() if token.special}
+    return frozenset(ids.union(getattr(tokenizer, "all_special_ids", ())))
+
+
+class TextDecoder:
+    """Turns tokens into text one by one, and never shows half a character.
+
+    The bytes of an unfinished character wait until the next token completes it. '�' appears only where the bytes are
+    no text at all. All pushes and the flush together give what `tokenizer.decode` gives for the whole list (byte-level
+    tokenizers: exactly), but each step looks only at the new token, however long the text has become.
+
+    >>> decoder = TextDecoder(smollm2_tokenizer)
+    >>> [decoder.push(token_id) for token_id in (26843, 40303, 218)]    # Hi, half of an emoji, the other half
+    ['Hi', ' ', '😀']
+    """
+
+    def __init__(self, tokenizer: Any, *, skip_special_tokens: bool = True):
+        self._tokenizer = tokenizer
+        self._spelling = _Spelling.of(tokenizer)
+        self._skipped = special_token_ids(tokenizer) if skip_special_tokens else frozenset()
+        self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._at_start = True
+
+    def push(self, token_id: int) -> str:
+        """The text that this token completes, often '' or a little more than the token.
+
+        A number without a token gives '': some models have more outputs than their vocabulary has words.
+        """
+        token = self._tokenizer.convert_ids_to_tokens(token_id)
+        if token is None or token_id in self._skipped:
+            return ""
+        data = self._spelling.joined(token, token_id, at_start=self._at_start)
+        self._at_start = False
+        return self._utf8.decode(data)
+
+    def flush(self) -> str:
+        """What is left at the end: '' or, for a character that was never finished, '�'. Ready for a new text."""
+        self._at_start = True
+        return self._utf8.decode(b"", final=True)
+
+
+def group_characters(pieces: Iterable[Piece]) -> list[tuple[Piece, ...]]:
+    """Put pieces together until their bytes make whole characters; most groups hold one piece.
+
+    An emoji over two tokens becomes one group, so that it can be shown as itself. A special token stands alone.
+    """
+    groups: list[tuple[Piece, ...]] = []
+    waiting: list[Piece] = []
+    utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    for piece in pieces:
+        if piece.is_special and waiting:
+            groups.append(tuple(waiting))
+            waiting = []
+            utf8.reset()
+        waiting.append(piece)
+        utf8.decode(piece.bytes)
+        unfinished, _ = utf8.getstate()
+        if not unfinished:
+            groups.append(tuple(waiting))
+            waiting = []
+    return groups + ([tuple(waiting)] if waiting else [])
+
+
+def text_of(pieces: Iterable[Piece]) -> str:
+    """The text of some pieces together; '�' where their bytes are not whole characters."""
+    return b"".join(piece.bytes for piece in pieces).decode("utf-8", errors="replace")
+
+
+# --- how a vocabulary spells bytes
+
+
+def byte_symbols() -> dict[int, str]:
+    """The sign that stands for each byte in a byte-level vocabulary (as in GPT-2's code).
+
+    A vocabulary file should hold no blanks or control characters. So bytes that can be printed stand for themselves,
+    and the others are moved up, in order, to the signs from number 256 on. Space is byte 32: 'Ġ' is sign 256 + 32.
+    """
+    printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
+    moved_up = (chr(number) for number in range(256, 512))
+    return {byte: chr(byte) if byte in printable else next(moved_up) for byte in range(256)}
+
+
+@dataclass(frozen=True)
+class _Spelling:
+    """How one tokenizer writes bytes in its vocabulary. kind: byte-level, wordpiece, sentencepiece or plain."""
+
+    kind: str
+    tokenizer: Any
+    prefix: str = "##"
+    strips_first_space: bool = False
+    cleans_up: bool = False
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> "_Spelling":
+        """Read it off the decoder that the tokenizer brings along, not off the model's name."""
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        decoder = getattr(backend, "decoder", None)
+        if decoder is None:
+            return cls("plain", tokenizer)
+        outer = json.loads(decoder.__getstate__())
+        parts = {part["type"]: part for part in outer.get("decoders", [outer])}
+        if "ByteLevel" in parts:
+            return cls("byte-level", tokenizer)
+        if "WordPiece" in parts:
+            wordpiece = parts["WordPiece"]
+            return cls("wordpiece", tokenizer, prefix=wordpiece["prefix"], cleans_up=wordpiece["cleanup"])
+        if parts.keys() & {"Metaspace", "ByteFallback"}:
+            strips = "Strip" in parts or parts.get("Metaspace", {}).get("prepend_scheme", "never") != "never"
+            return cls("sentencepiece", tokenizer, strips_first_space=strips)
+        return cls("plain", tokenizer)
+
+    def bytes_of(self, token: str, token_id: int) -> bytes:
+        """The bytes of the token alone."""
+        if self.kind == "byte-level" and all(sign in _BYTE_OF for sign in token):
+            return bytes(_BYTE_OF[sign] for sign in token)
+        if self.kind == "sentencepiece":
+            hex_byte = re.fullmatch(r"<0x([0-9A-Fa-f]{2})>", token)
+            return bytes.fromhex(hex_byte[1]) if hex_byte else token.replace("▁", " ").encode()
+        if self.kind == "wordpiece":
+            return token.removeprefix(self.prefix).encode()
+        if self.kind == "plain":
+            return self.tokenizer.decode([token_id], skip_special_tokens=False).encode()
+        return token.encode()
+
+    def joined(self, token: str, token_id: int, *, at_start: bool) -> bytes:
+        """The bytes of the token in a text: WordPiece leaves out spaces, SentencePiece begins with one too many."""
+        data = self.bytes_of(token, token_id)
+        if self.kind == "wordpiece" and not at_start and not token.startswith(self.prefix):
+            closes_up = self.cleans_up and token in {".", "?", "!", ","}
+            return data if closes_up else b" " + data
+        return data.removeprefix(b" ") if at_start and self.strips_first_space else data
+
+
+_BYTE_OF = {sign: byte for byte, sign in byte_symbols().items()}
+
+
+def _check_text(text):
+    if not isinstance(text, str):
+        raise MessageError(f"text={text!r} is not a text: it must be a str.")
+    lone = re.search("[\ud800-\udfff]", text)
+    if lone:
+        raise MessageError(
+            f"text has half a character at position {lone.start()} ({lone[0]!r}): "
+            "no tokenizer can read it. Leave it out or type it again."
+        )
+
+
+# --- byte-pair encoding, small enough to do by hand
+
+
+def split_words(text: str) -> list[str]:
+    """Cut a text into words before pieces are learned; each keeps the space in front of it, so nothing is lost.
+
+    >>> split_words("to be or")
+    ['to', ' be', ' or']
+    """
+    return re.findall(r" ?\S+|\s", text)
+
+
+def count_pairs(words: Mapping[Pieces, int]) -> Counter[Pair]:
+    """Count the neighbours: how often does each piece stand right before another one?
+
+    words: pieces of a word → how often the word occurs.
+
+    >>> count_pairs({("b", "e", "e"): 10, ("b", "e"): 1})
+    Counter({('b', 'e'): 11, ('e', 'e'): 10})
+    """
+    counts: Counter[Pair] = Counter()
+    for pieces, times in words.items():
+        for pair in zip(pieces, pieces[1:], strict=False):
+            counts[pair] += times
+    return counts
+
+
+def merge_pair(pieces: Sequence[str], pair: Pair) -> Pieces:
+    """Glue each occurrence of a pair into one piece, from left to right.
+
+    >>> merge_pair(("e", "e", "e"), ("e", "e"))
+    ('ee', 'e')
+    """
+    merged: list[str] = []
+    position = 0
+    while position < len(pieces):
+        length = 2 if tuple(pieces[position : position + 2]) == pair else 1
+        merged.append("".join(pieces[position : position + length]))
+        position += length
+    return tuple(merged)
+
+
+class TrainingStage(NamedTuple):
+    """Where the learning stands: the words in pieces, the best pairs with their counts, the pair merged next."""
+
+    words: dict[Pieces, int]
+    best_pairs: list[tuple[Pair, int]]
+    next_pair: Pair | None
+
+
+def learning_stages(text: str, n_merges: int) -> list[TrainingStage]:
+    """Every stage of learning from a text: before the first merge, after one merge, ... after `n_merges`.
+
+    Each stage merges the most frequent pair. Ties: the pair whose first piece has been in the vocabulary longest, then
+    whose second piece has (single characters come first, in the order of their Unicode numbers; Hugging Face's trainer
+    decides in the same way). It stops early when no pair is left. `next_pair` of the last stage is None.
+    Source: Sennrich, Haddow and Birch (2016), "Neural Machine Translation of Rare Words with Subword Units".
+    """
+    if n_merges < 0:
+        raise ValueError(f"n_merges={n_merges} is not allowed: it must be 0 or more.")
+    words: dict[Pieces, int] = dict(Counter(tuple(word) for word in split_words(text)))
+    age = {sign: number for number, sign in enumerate(sorted({sign for word in words for sign in word}))}
+    stages = []
+    for step in range(n_merges + 1):
+        counts = count_pairs(words)
+        best = sorted(counts.items(), key=lambda item: (-item[1], age[item[0][0]], age[item[0][1]]))
+        pair = best[0][0] if best and step < n_merges else None
+        stages.append(TrainingStage(words, best, pair))
+        if pair is None:
+            break
+        age.setdefault("".join(pair), len(age))
+        words = {merge_pair(pieces, pair): times for pieces, times in words.items()}
+    return stages
+
+
+def learn_merges(text: str, n_merges: int) -> list[Pair]:
+    """Learn which pairs to glue, most frequent first; for ties see `learning_stages`.
+
+    >>> learn_merges("bee bee be", 2)       # b+e: 3 times; then ' '+'be': 2 times, as often as 'be'+'e', but ' ' is older
+    [('b', 'e'), (' ', 'be')]
+    """
+    return [stage.next_pair for stage in learning_stages(text, n_merges) if stage.next_pair]
+
+
+class MergeStage(NamedTuple):
+    """One stage of a word on its way from single signs to tokens; pair is what is merged next, None at the end."""
+
+    pieces: Pieces
+    pair: Pair | None
+
+
+def merge_stages(pieces: Sequence[str], merges: Sequence[Pair]) -> list[MergeStage]:
+    """Glue a word together and keep every stage. Of all pairs in sight, the one that was learned first goes first.
+
+    >>> [stage.pieces for stage in merge_stages("bees", [("b", "e"), ("be", "e")])]
+    [('b', 'e', 'e', 's'), ('be', 'e', 's'), ('bee', 's')]
+    """
+    rank = {pair: number for number, pair in reversed(list(enumerate(merges)))}
+    pieces = tuple(pieces)
+    stages = []
+    while True:
+        known = [pair for pair in zip(pieces, pieces[1:], strict=False) if pair in rank]
+        pair = min(known, key=rank.__getitem__, default=None)
+        stages.append(MergeStage(pieces, pair))
+        if pair is None:
+            return stages
+        pieces = merge_pair(pieces, pair)
+
+
+def apply_merges(word: Sequence[str], merges: Sequence[Pair]) -> Pieces:
+    """Cut a word into pieces with merges learned before; a word never seen still becomes pieces.
+
+    >>> apply_merges("bees", [("b", "e"), ("be", "e")])
+    ('bee', 's')
+    """
+    return merge_stages(word, merges)[-1].pieces
+
+
+# --- the real merges of a tokenizer
+
+
+def read_merges(tokenizer: Any) -> list[Pair]:
+    """The merges that a BPE tokenizer learned, first learned first: 48,900 of them for SmolLM2.
+
+    Raises ValueError for another kind of tokenizer.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    model = json.loads(backend.to_str())["model"] if backend else {}
+    if model.get("type") != "BPE":
+        kind = model.get("type") or type(tokenizer).__name__
+        raise ValueError(f"This tokenizer has no merges to show: it is {kind}, and only BPE has them.")
+    return [tuple(pair.split(" ")) if isinstance(pair, str) else tuple(pair) for pair in model["merges"]]
+
+
+def replay_merges(word: str, tokenizer: Any, *, merges: Sequence[Pair] | None = None) -> list[MergeStage]:
+    """Every stage of a real word in a real tokenizer, from bytes to the tokens that the model reads.
+
+    word: one word, with the space in front of it if it has one.
+    merges: from `read_merges`; saves reading them again for each word.
+    Raises ValueError where the text is not one word: merges never cross the border between words.
+
+    >>> [stage.pieces for stage in replay_merges(" too", smollm2_tokenizer)]
+    [('Ġ', 't', 'o', 'o'), ('Ġt', 'o', 'o'), ('Ġto', 'o'), ('Ġtoo',)]
+    """
+    _check_text(word)
+    merges = read_merges(tokenizer) if merges is None else merges
+    pre_tokenizer = tokenizer.backend_tokenizer.pre_tokenizer
+    words = [part for part, _ in pre_tokenizer.pre_tokenize_str(word)] if pre_tokenizer else [word]
+    if len(words) != 1:
+        raise ValueError(f"word={word!r} is not one word: this tokenizer cuts it into {words} first.")
+    return merge_stages(words[0], merges)
