@@ -54,7 +54,12 @@ def split(text: str, tokenizer: Any) -> list[Piece]:
     _check_text(text)
     special_ids = special_token_ids(tokenizer)
     return [
-        Piece(token_id, tokenizer.convert_ids_to_tokens(token_id), token_bytes(token_id, tokenizer), token_id in special_ids)
+        Piece(
+            token_id,
+            tokenizer.convert_ids_to_tokens(token_id),
+            token_bytes(token_id, tokenizer),
+            token_id in special_ids,
+        )
         for token_id in tokenizer.encode(text, add_special_tokens=False)
     ]
 
@@ -309,7 +314,9 @@ def learning_stages(text: str, n_merges: int) -> list[TrainingStage]:
 def learn_merges(text: str, n_merges: int) -> list[Pair]:
     """Learn which pairs to glue, most frequent first; for ties see `learning_stages`.
 
-    >>> learn_merges("bee bee be", 2)       # b+e: 3 times; then ' '+'be': 2 times, as often as 'be'+'e', but ' ' is older
+    'b' + 'e' comes 3 times. Then ' ' + 'be' and 'be' + 'e' come twice each, and ' ' is older than 'be'.
+
+    >>> learn_merges("bee bee be", 2)
     [('b', 'e'), (' ', 'be')]
     """
     return [stage.next_pair for stage in learning_stages(text, n_merges) if stage.next_pair]

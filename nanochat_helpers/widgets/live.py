@@ -1,0 +1,80 @@
+"""The frame of every live picture: controls above, a drawing below, drawn anew when a control moves.
+
+In: controls, a function that computes data and one that draws them. Out: something a notebook cell can show, with
+static HTML for the places where no widget runs (GitHub, print, no ipywidgets).
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+from ..errors import NanoChatError
+from ..views.markup import message
+
+WIDE = "initial"  # as description_width: descriptions are cut off otherwise
+
+
+def ipywidgets_or_none() -> ModuleType | None:
+    """The ipywidgets package, or None where it is not installed."""
+    try:
+        import ipywidgets
+    except ImportError:
+        return None
+    return ipywidgets
+
+
+class StaticView:
+    """A picture that stands still: shown in a notebook as HTML."""
+
+    def __init__(self, html: str, data: Any = None):
+        self.html = html
+        self.data = data
+
+    def _repr_html_(self):
+        return self.html
+
+
+class LiveView:
+    """A picture that follows its controls.
+
+    controls: name → control; their values go to `compute` under these names.
+    compute: control values → data. draw: data → HTML. Both must be pure, for a callback may run twice.
+    data, html: what is shown now. box: the whole as one ipywidgets box.
+    An error of NanoChat is shown in place of the picture.
+    """
+
+    def __init__(self, controls: Mapping[str, Any], compute: Callable[..., Any], draw: Callable[[Any], str]):
+        widgets = ipywidgets_or_none()
+        self.controls = dict(controls)
+        self._compute, self._draw = compute, draw
+        self._lock = threading.Lock()  # JupyterLab runs callbacks on another thread than cells
+        self._picture = widgets.HTML(layout=widgets.Layout(width="100%"))
+        self.box = widgets.VBox([*self.controls.values(), self._picture], layout=widgets.Layout(width="100%"))
+        for control in self.controls.values():
+            control.observe(self._redraw, names="value")
+        self._redraw()
+
+    @property
+    def html(self) -> str:
+        """The picture as it is now."""
+        return self._picture.value
+
+    def _redraw(self, _change=None):
+        with self._lock:
+            try:
+                self.data = self._compute(**{name: control.value for name, control in self.controls.items()})
+                self._picture.value = self._draw(self.data)
+            except NanoChatError as error:
+                self.data = None
+                self._picture.value = message(str(error))
+
+    def _repr_mimebundle_(self, **_):
+        # The widget for Jupyter and Colab; the same picture as HTML for what shows a saved notebook without a kernel.
+        # Written out, because ipywidgets 7 and 8 show themselves in different ways.
+        widget = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
+        return {
+            "text/plain": "a live picture",
+            "text/html": self.html,
+            "application/vnd.jupyter.widget-view+json": widget,
+        }
