@@ -1,0 +1,146 @@
+"""Step 4 with transformers: input_ids go in, the logits for the next token come out.
+
+What was computed for the last input is kept (the KV cache): of a new input only what differs from the last one, from
+the first differing token on, goes through the model. Tokens are chosen elsewhere: see `sampling`.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from ..errors import CannotChatError, ContextError, EngineError
+
+WHAT_ENCODERS_DO = (
+    "is an encoder: it reads a text and gives numbers that stand for its meaning, but it cannot write the next token, "
+    "so it cannot chat. It is good for search and for sorting texts by topic. To chat, load 'smollm2'."
+)
+
+
+class LocalBackbone:
+    """A model that runs in this process, with float32 weights on the CPU."""
+
+    engine = "transformers"
+
+    def __init__(self, name: str, model, tokenizer, *, family: str = "decoder"):
+        self.name, self.model, self.tokenizer, self.family = name, model.eval(), tokenizer, family
+        self.context_length = _context_length(model.config, tokenizer)
+        self.is_chat = bool(getattr(tokenizer, "chat_template", None))
+        self.eos_token_ids = _eos_token_ids(model, tokenizer)
+        self.vocab_size = model.config.vocab_size
+        self._lock = threading.RLock()
+        self.forget()
+        if family == "decoder":
+            torch.set_num_threads(choose_threads(lambda: self._forward([0], None)))
+
+    @classmethod
+    def load(cls, name: str, folder: Path | str, *, family: str = "decoder") -> "LocalBackbone":
+        """Load a folder with config.json, model.safetensors and tokenizer files. Weights are data: never unpickled."""
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+        from transformers.utils import logging
+
+        classes = {"decoder": AutoModelForCausalLM, "encoder": AutoModel, "encoder-decoder": AutoModelForSeq2SeqLM}
+        logging.disable_progress_bar()
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = classes[family].from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
+        )
+        return cls(name, model, tokenizer, family=family)
+
+    def next_token_logits(self, input_ids: list[int]) -> torch.Tensor:
+        """The model's score for every token of the vocabulary to come next: shape (vocab_size,), float32.
+
+        Raises ContextError when there are more input_ids than the context holds, CannotChatError for an encoder.
+        """
+        self._check(input_ids)
+        with self._lock:
+            return self._next_token_logits(list(input_ids))
+
+    def forget(self) -> None:
+        """Drop what is kept of the last input; the next one goes through the model as a whole."""
+        self._cached_ids: list[int] = []
+        self._cache = None
+
+    def _next_token_logits(self, input_ids):
+        from transformers import DynamicCache
+
+        # The last token always goes through the model: its output is what we want.
+        kept = min(common_prefix_length(self._cached_ids, input_ids), len(input_ids) - 1)
+        cache, surplus = self._cache, len(self._cached_ids) - kept
+        self.forget()  # should the forward pass be interrupted, a half-filled cache must not survive
+        if cache is None or kept == 0:
+            cache, kept = DynamicCache(config=self.model.config), 0
+        elif surplus:
+            cache.crop(-surplus)
+        logits = self._forward(input_ids[kept:], cache)
+        self._cached_ids, self._cache = input_ids, cache
+        return logits
+
+    def _forward(self, new_ids, cache):
+        with torch.inference_mode():
+            output = self.model(
+                input_ids=torch.tensor([new_ids]),
+                past_key_values=cache,
+                use_cache=cache is not None,
+                logits_to_keep=1,
+            )
+        return output.logits[0, -1].clone()
+
+    def _check(self, input_ids):
+        if self.family == "encoder":
+            raise CannotChatError(f"{self.name} {WHAT_ENCODERS_DO}")
+        if self.family == "encoder-decoder":
+            raise EngineError(f"{self.name} is an encoder-decoder: NanoChat cannot ask it for single next tokens.")
+        if not input_ids:
+            raise ContextError("There are no input_ids: a model needs at least one token to go on from.")
+        if len(input_ids) > self.context_length:
+            raise ContextError(
+                f"{len(input_ids)} input_ids are too many: {self.name} takes at most {self.context_length}, "
+                "so some must be dropped."
+            )
+
+
+def common_prefix_length(a: list[int], b: list[int]) -> int:
+    """How many tokens two lists share from the start: [5, 6, 7] and [5, 6, 9, 7] share 2."""
+    for place, (left, right) in enumerate(zip(a, b, strict=False)):
+        if left != right:
+            return place
+    return min(len(a), len(b))
+
+
+def choose_threads(run: Callable[[], object], repeats: int = 3) -> int:
+    """How many threads run the model fastest here and now, by a short trial; more than one only if they help.
+
+    One token is one pass over all weights, so memory is the limit and not the number of cores: with a busy neighbour,
+    two threads can be slower than one.
+    """
+    seconds = {}
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for threads in sorted({1, cores // 2 or 1, cores}):
+        torch.set_num_threads(threads)
+        run()
+        seconds[threads] = min(_seconds(run) for _ in range(repeats))
+    best = min(seconds.values())
+    # Of counts that are about as fast, the largest: long prompts do gain from it.
+    return max(threads for threads, taken in seconds.items() if taken <= best * 1.1)
+
+
+def _seconds(run):
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def _context_length(config, tokenizer) -> int:
+    known = [getattr(config, "max_position_embeddings", None), getattr(tokenizer, "model_max_length", None)]
+    return min(int(length) for length in known if length)
+
+
+def _eos_token_ids(model, tokenizer) -> frozenset[int]:
+    from_model = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    ids = from_model if isinstance(from_model, list) else [from_model]
+    return frozenset(token_id for token_id in [*ids, tokenizer.eos_token_id] if token_id is not None)

@@ -1,0 +1,180 @@
+"""The whole chatbot: a message walks through the seven steps, front to back, and comes out as a Reply.
+
+Step 1, user input, is here; each other step is one call to its module. A conversation changes only when a reply is
+complete or was stopped by its reader, so an error leaves it as it was.
+"""
+
+import functools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+from .errors import MessageError
+from .generation import new_seed, room_for_reply, stream
+from .history import Fitted, TokenBudget
+from .models import load_chat_model
+from .postprocess import clean
+from .prompts import check_messages, check_text, encode_prompt, encode_text, stop_strings
+from .settings import GenerationSettings
+from .trace import STEPS, Trace, record_token
+
+RESERVED_FOR_REPLY = 64
+DEFAULT_SYSTEM = "You are a helpful AI assistant."
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the chatbot answers.
+
+    text: the clean answer. finish_reason: why it ended: "stop" (the model was done), "length", "stop_string",
+    "blocked" or "cancelled". trace: everything that happened on the way.
+    """
+
+    text: str
+    finish_reason: str
+    trace: Trace
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Chat:
+    """A conversation with a model that remembers what was said.
+
+    backbone: a loaded model; without one the default model is loaded, with llama.cpp where it is installed.
+    system: how the chatbot should behave. None is DEFAULT_SYSTEM for a chat model, nothing for a base model; with ""
+        NanoChat says nothing, and a model's template may then add a system message of its own (SmolLM2's does).
+    settings: the knobs; may be changed between messages.
+    history: a strategy that decides which earlier turns stay in the prompt (see `history`).
+    """
+
+    def __init__(
+        self,
+        backbone=None,
+        *,
+        system: str | None = None,
+        settings: GenerationSettings | None = None,
+        history: Callable[..., Fitted] | None = None,
+    ):
+        self.backbone = backbone or load_chat_model()
+        self.settings = settings or GenerationSettings()
+        self.history = history or TokenBudget()
+        self.system = (DEFAULT_SYSTEM if self.backbone.is_chat else "") if system is None else system
+        self.last_reply: Reply | None = None
+        self._cancel = threading.Event()
+        room_for_reply(self.backbone, 0, self.settings)  # an encoder is refused now, not at the first message
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the conversation; the system message stays."""
+        self.messages: list[dict] = [{"role": "system", "content": self.system}] if self.system else []
+        check_messages(self.messages)
+
+    def cancel(self) -> None:
+        """Stop the reply that is being written, at its next token; may be called from another thread."""
+        self._cancel.set()
+
+    def send(self, text: str) -> Reply:
+        """Say something and wait for the whole reply."""
+        for _ in self.stream(text):
+            pass
+        return self.last_reply
+
+    def stream(self, text: str) -> Iterator[str]:
+        """Say something and get the reply piece by piece, as the model writes it; then see `last_reply`.
+
+        The pieces are the raw text. The clean one, which the conversation keeps, is `last_reply.text`.
+        """
+        self._cancel.clear()
+        messages = [*self.messages, user_message(text)]
+        settings, trace = self._prepare(text, messages)
+        finish_reason = "cancelled"
+        try:
+            for step in self._write(settings, trace):
+                finish_reason = step.finish_reason or finish_reason
+                yield step.text
+        finally:
+            # Also reached when the reader stops listening half-way: what was written so far is the reply.
+            if trace.tokens:
+                self._finish(messages, settings, trace, finish_reason)
+
+    def _prepare(self, text, messages):
+        """Steps 1 to 3: from the message to the prompt's input_ids."""
+        tokenizer = self.backbone.tokenizer
+        seed = new_seed() if self.settings.seed is None else self.settings.seed
+        settings = self.settings.change(seed=seed, stop=(*self.settings.stop, *stop_strings(tokenizer)))
+        knobs = {**asdict(settings), "stop": list(settings.stop)}
+        trace = Trace(self.backbone.name, self.backbone.engine, knobs, text, messages=messages)
+        with _timed(trace, "tokenization"):
+            trace.user_ids = encode_text(text, tokenizer)
+        with _timed(trace, "prompt construction"):
+            fitted = self.history(messages, self.count_tokens, self._room_for_prompt(settings))
+            prompt = encode_prompt(fitted.messages, tokenizer)
+        trace.dropped, trace.prompt = fitted.dropped, prompt.text
+        trace.input_ids, trace.roles = prompt.input_ids, prompt.roles
+        return settings, trace
+
+    def _write(self, settings, trace):
+        """Steps 4 and 5: the model and the choice of tokens, in turn."""
+        start = time.perf_counter()
+        for step in stream(self.backbone, trace.input_ids, settings, cancel=self._cancel):
+            now = time.perf_counter()
+            trace.tokens.append(record_token(step, self.backbone.tokenizer, now - start))
+            start = now
+            yield step
+
+    def _finish(self, messages, settings, trace, finish_reason):
+        """Steps 6 and 7: clean the text, and keep it."""
+        trace.raw_text = "".join(token.text for token in trace.tokens)
+        trace.finish_reason = finish_reason
+        with _timed(trace, "post-processing"):
+            special_tokens = self.backbone.tokenizer.all_special_tokens
+            cleaned = clean(
+                trace.raw_text, special_tokens=special_tokens, stop=settings.stop, finish_reason=finish_reason
+            )
+        trace.text, trace.edits = cleaned.text, [asdict(edit) for edit in cleaned.edits]
+        writing = sum(token.seconds for token in trace.tokens)
+        # llama.cpp does not tell its two shares apart: all of it counts as the model's.
+        inference = sum(token.seconds if token.model_seconds is None else token.model_seconds for token in trace.tokens)
+        trace.seconds |= {"model inference": inference, "generation control": writing - inference}
+        trace.seconds = {name: round(trace.seconds.get(name, 0.0), 6) for name in STEPS}
+        self.messages = [*messages, {"role": "assistant", "content": cleaned.text}]
+        self.last_reply = Reply(cleaned.text, finish_reason, trace)
+
+    def count_tokens(self, messages: list[dict]) -> int:
+        """The length of the prompt that these messages make, template included, in tokens."""
+        return len(encode_prompt(messages, self.backbone.tokenizer).input_ids)
+
+    def _room_for_prompt(self, settings):
+        reserved = min(settings.max_new_tokens or RESERVED_FOR_REPLY, self.backbone.context_length // 2)
+        return self.backbone.context_length - reserved
+
+
+def user_message(text: str) -> dict:
+    """Step 1, user input: check what was typed and give it its role. Raises MessageError."""
+    check_text(text)
+    if not text.strip():
+        raise MessageError("The message is empty: please type something.")
+    return {"role": "user", "content": text}
+
+
+def nanochat(prompt: str, **settings) -> str:
+    """The one-line chatbot: a question in, an answer out, no memory.
+
+    nanochat("What is the capital of France?", temperature=0)
+    """
+    return Chat(_default_backbone(), settings=GenerationSettings().change(**settings)).send(prompt).text
+
+
+@functools.cache
+def _default_backbone():
+    return load_chat_model()
+
+
+@contextmanager
+def _timed(trace: Trace, step: str):
+    start = time.perf_counter()
+    yield
+    trace.seconds[step] = time.perf_counter() - start

@@ -1,0 +1,63 @@
+"""Every error a user can meet, in one tree. Each message says what was wrong, where, and what to do next.
+
+NanoChatError
+├── SettingsError            a knob has a value that is not allowed
+├── MessageError             a message cannot be used: empty, damaged, or in a role that does not exist
+├── ContextError             the prompt does not fit into the model's context window
+├── ModelError
+│   ├── UnknownModelError    no model has this name (the nearest name is offered)
+│   ├── ModelMissingError    the model is not on this machine and could not be fetched
+│   ├── ModelDamagedError    a file of the model is incomplete or not what it should be
+│   └── EngineError          this engine cannot do what was asked, or is not installed
+├── CannotChatError          the model is an encoder: it reads text but cannot write it
+├── WorkflowError            a workflow has a mistake; names the step and the key
+└── TraceError               a trace file is damaged or from another version
+"""
+
+
+class NanoChatError(Exception):
+    """The root of all errors that NanoChat raises on purpose."""
+
+
+class SettingsError(NanoChatError, ValueError):
+    """A knob has a value that is not allowed."""
+
+
+class MessageError(NanoChatError, ValueError):
+    """A message cannot be used as it is."""
+
+
+class ContextError(NanoChatError, ValueError):
+    """The prompt does not fit into the context window."""
+
+
+class ModelError(NanoChatError):
+    """Something about a model: its name, its files or its engine."""
+
+
+class UnknownModelError(ModelError, LookupError):
+    """No model has this name."""
+
+
+class ModelMissingError(ModelError):
+    """The model is not on this machine and could not be fetched."""
+
+
+class ModelDamagedError(ModelError):
+    """A file of the model is incomplete or not what it should be."""
+
+
+class EngineError(ModelError):
+    """The engine cannot do what was asked, or is not installed."""
+
+
+class CannotChatError(ModelError):
+    """The model is an encoder: it reads text but cannot write it."""
+
+
+class WorkflowError(NanoChatError, ValueError):
+    """A workflow has a mistake."""
+
+
+class TraceError(NanoChatError, ValueError):
+    """A trace file is damaged or from another version."""

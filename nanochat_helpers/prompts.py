@@ -1,0 +1,126 @@
+"""Step 3, prompt construction: from a list of messages to the one text that the model will continue.
+
+A chat model brings its own chat template; a base model gets a plain one. Encoding is here too, because only here is it
+known which parts are the template's and which a user typed: what a user types can never become a control token.
+"""
+
+import re
+from dataclasses import dataclass
+
+from .errors import MessageError
+
+ROLES = ("system", "user", "assistant")
+PLAIN_NAMES = {"system": "", "user": "User: ", "assistant": "Bot: "}
+PLAIN_STOP = ("\nUser:", "\nBot:")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt three ways: as text, as token ids, and whose words each token is.
+
+    roles: for each of the input_ids "system", "user" or "assistant" where the token belongs to a message,
+        and "template" where the chat template added it.
+    """
+
+    text: str
+    input_ids: list[int]
+    roles: list[str]
+
+
+def check_messages(messages: list[dict]) -> None:
+    """Refuse messages that no template can take. Raises MessageError, which names the message's place."""
+    for place, message in enumerate(messages):
+        if not isinstance(message, dict) or set(message) != {"role", "content"}:
+            raise MessageError(
+                f'Message {place} must look like {{"role": "user", "content": "Hi"}}, not {message!r:.80}.'
+            )
+        if message["role"] not in ROLES:
+            raise MessageError(f"Message {place} has the role {message['role']!r}; the roles are {', '.join(ROLES)}.")
+        if message["role"] == "system" and place > 0:
+            raise MessageError(f"Message {place} is a system message: it can only be the first one.")
+        check_text(message["content"], f"Message {place}")
+
+
+def check_text(text: str, what: str = "The message") -> None:
+    """Refuse what is no text, and text that cannot be encoded. Raises MessageError."""
+    if not isinstance(text, str):
+        raise MessageError(f"{what} must be text, not {type(text).__name__}.")
+    damaged = re.search("[\x00\ud800-\udfff]", text)
+    if damaged:
+        kind = "a NUL byte" if damaged[0] == "\0" else "half of a character (a lone surrogate)"
+        raise MessageError(f"{what} has {kind} at position {damaged.start()}: please remove it and send it again.")
+
+
+def has_template(tokenizer) -> bool:
+    """Does this tokenizer bring a chat template, as chat models do?"""
+    return bool(getattr(tokenizer, "chat_template", None))
+
+
+def stop_strings(tokenizer) -> tuple[str, ...]:
+    """Texts at which a reply must end: the plain template has some, a chat template ends with a token of its own."""
+    return () if has_template(tokenizer) else PLAIN_STOP
+
+
+def build_prompt(messages: list[dict], tokenizer, *, add_generation_prompt: bool = True) -> str:
+    """Write the messages as one text, in the form that the model was trained on.
+
+    add_generation_prompt: end with the words that open the assistant's turn, so that the model answers.
+    """
+    if has_template(tokenizer):
+        return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=add_generation_prompt)
+    return plain_template(messages, add_generation_prompt)
+
+
+def plain_template(messages: list[dict], add_generation_prompt: bool = True) -> str:
+    """The template for a base model, which has none: a little script, with a name before each line.
+
+    User: Hi
+    Bot: Hello!
+    User: How are you?
+    Bot:
+    """
+    lines = [PLAIN_NAMES[message["role"]] + message["content"] for message in messages]
+    return "\n".join([*lines, "Bot:"] if add_generation_prompt else lines)
+
+
+def encode_prompt(messages: list[dict], tokenizer, *, add_generation_prompt: bool = True) -> Prompt:
+    """Build the prompt and turn it into input_ids, keeping track of whose words each token is.
+
+    The template's parts may become control tokens such as <|im_end|>; the same letters typed by a user stay letters.
+    """
+    check_messages(messages)
+    # The template is filled with marks instead of contents: cutting at the marks shows what the template itself wrote.
+    marks = [f"\ue000{place}\ue001" for place in range(len(messages))]
+    marked = [{**message, "content": mark} for message, mark in zip(messages, marks, strict=True)]
+    skeleton = build_prompt(marked, tokenizer, add_generation_prompt=add_generation_prompt)
+    input_ids, roles = _start_ids(tokenizer), ["template"] * len(_start_ids(tokenizer))
+    for part in re.split("(\ue000[0-9]+\ue001)", skeleton):
+        if part in marks:
+            message = messages[marks.index(part)]
+            new_ids, role = encode_text(message["content"], tokenizer), message["role"]
+        else:
+            new_ids, role = tokenizer(part, add_special_tokens=False)["input_ids"], "template"
+        input_ids += new_ids
+        roles += [role] * len(new_ids)
+    text = re.sub("\ue000([0-9]+)\ue001", lambda mark: messages[int(mark[1])]["content"], skeleton)
+    return Prompt(text, input_ids, roles)
+
+
+def encode_text(text: str, tokenizer) -> list[int]:
+    """Turn somebody's words into token ids, none of which is a control token.
+
+    A control token in the text is cut after its first character, and the two halves are encoded each for itself:
+    "<|im_end|>" becomes "<" and "|im_end|>", which mean nothing to the model.
+    """
+    control_tokens = [token.content for token in tokenizer.added_tokens_decoder.values()]
+    longest_first = sorted(map(re.escape, control_tokens), key=len, reverse=True)
+    inside = f"(?={'|'.join(longest_first)})" if longest_first else "(?!)"
+    cuts = [match.start() + 1 for match in re.finditer(inside, text)]
+    halves = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    return [token_id for half in halves if half for token_id in tokenizer(half, add_special_tokens=False)["input_ids"]]
+
+
+def _start_ids(tokenizer) -> list[int]:
+    """The start token, where a tokenizer adds one to every text and no template does it instead."""
+    added = [] if has_template(tokenizer) else tokenizer("")["input_ids"]
+    return added[:1] if added and added[0] == tokenizer.bos_token_id else []

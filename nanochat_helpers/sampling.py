@@ -1,0 +1,149 @@
+"""Step 5, generation control: from logits to one token.
+
+Logits go through up to five changes, are turned into probabilities, and a number `u` picks one token. Every function is
+pure: a 1-D tensor of shape (vocab_size,) goes in, a new one comes out, the input stays as it was. Removed tokens have a
+logit of -inf. The results equal those of Hugging Face transformers (`transformers/generation/logits_process.py`).
+The model is not here: see `backbones`.
+"""
+
+import random
+from dataclasses import dataclass
+
+import torch
+
+from .errors import SettingsError
+from .settings import GenerationSettings
+
+
+def apply_repetition_penalty(logits: torch.Tensor, input_ids: list[int], penalty: float) -> torch.Tensor:
+    """Weaken every token that was already used: positive logits are divided by the penalty, negative multiplied.
+
+    Both push a token down when the penalty is above 1: 4.0 ÷ 2 = 2.0, and -4.0 × 2 = -8.0.
+    A token counts once, however often it was used. 1.0 = off. Source: Keskar et al. 2019, CTRL.
+    """
+    new_logits = logits.clone()
+    used = torch.tensor(sorted(set(input_ids)), dtype=torch.long)
+    values = logits[used]
+    new_logits[used] = torch.where(values < 0, values * penalty, values / penalty)
+    return new_logits
+
+
+def apply_temperature(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Divide every logit by the temperature: below 1 the favourites gain, above 1 the outsiders do.
+
+    At 0 only the most likely token is left (the first one, if several tie): dividing by 0 is not possible, and this is
+    where ever smaller temperatures lead.
+    """
+    if temperature == 0:
+        return _keep(logits, logits.argmax().view(1))
+    return logits / temperature
+
+
+def apply_top_k(logits: torch.Tensor, top_k: int) -> torch.Tensor:
+    """Keep the k tokens with the largest logits. 0 = off. Tokens that tie with rank k are kept too."""
+    if top_k == 0 or top_k >= len(logits):
+        return logits.clone()
+    rank_k = logits.topk(top_k).values[-1]
+    return logits.masked_fill(logits < rank_k, float("-inf"))
+
+
+def apply_top_p(logits: torch.Tensor, top_p: float) -> torch.Tensor:
+    """Keep the most likely tokens until their probabilities add up to p. 1.0 = off.
+
+    The token that crosses p is kept, so at least one always is. With probabilities 0.5, 0.3, 0.2 and p = 0.6 the first
+    two are kept. Of equally likely tokens the one with the larger id comes first, as in transformers.
+    Source: Holtzman et al. 2019, The Curious Case of Neural Text Degeneration.
+    """
+    if top_p >= 1:
+        return logits.clone()
+    probs = to_probs(logits)
+    # Even all tokens below (1 - p) / vocab_size together have less than 1 - p. They can never be kept, so they need no
+    # sorting, and sorting is what takes time here. (Half of that floor, to be safe from rounding.)
+    candidates = (probs >= (1 - top_p) / len(logits) / 2).nonzero().flatten()
+    ranked = candidates[probs[candidates].argsort(stable=True).flip(0)]
+    sum_before = probs[ranked].cumsum(dim=0) - probs[ranked]
+    crossed = sum_before >= top_p
+    crossed[0] = False
+    return _keep(logits, ranked[~crossed])
+
+
+def apply_min_p(logits: torch.Tensor, min_p: float) -> torch.Tensor:
+    """Keep the tokens that are at least `min_p` times as likely as the most likely one. 0.0 = off.
+
+    Source: Nguyen et al. 2024, Min-p Sampling.
+    """
+    probs = to_probs(logits)
+    return logits.masked_fill(probs < min_p * probs.max(), float("-inf"))
+
+
+def to_probs(logits: torch.Tensor) -> torch.Tensor:
+    """Softmax: raise e to the power of each logit and divide by the sum, so that all probabilities add up to 1."""
+    return torch.softmax(logits, dim=-1)
+
+
+def draw(probs: torch.Tensor, u: float) -> int:
+    """Pick the token at which the needle u points (0 <= u < 1), when all tokens share a bar of length 1.
+
+    The tokens lie on the bar by descending probability (of equals, the smaller id first), each as long as it is likely.
+    With probabilities 0.2, 0.5, 0.3 the bar reads: token 1 up to 0.5, token 2 up to 0.8, token 0 up to 1.0, so u = 0.6
+    draws token 2. A token with probability 0 is never drawn.
+    """
+    if not 0 <= u < 1:
+        raise SettingsError(f"u={u!r} is not allowed: it must be at least 0 and below 1.")
+    possible = probs.nonzero().flatten()
+    ranked = possible[probs[possible].argsort(descending=True, stable=True)]
+    ends = probs[ranked].double().cumsum(dim=0)
+    place = int(torch.searchsorted(ends, u * ends[-1].item(), right=True))
+    return int(ranked[min(place, len(ranked) - 1)])
+
+
+def luck(seed: int, n: int) -> list[float]:
+    """The first n numbers u that belong to a seed: one for each token. The same seed always gives the same numbers."""
+    numbers = random.Random(seed)
+    return [numbers.random() for _ in range(n)]
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The logits after each change, in the order in which they were made, each of shape (vocab_size,).
+
+    A change that is switched off passes its input on, so the same tensor may stand here twice.
+    """
+
+    logits: torch.Tensor
+    after_repetition_penalty: torch.Tensor
+    after_temperature: torch.Tensor
+    after_top_k: torch.Tensor
+    after_top_p: torch.Tensor
+    after_min_p: torch.Tensor
+
+    @property
+    def probs(self) -> torch.Tensor:
+        """The final probabilities: what the token is drawn from."""
+        return to_probs(self.after_min_p)
+
+
+def process_logits(logits: torch.Tensor, input_ids: list[int], settings: GenerationSettings) -> Stages:
+    """Apply all changes that the settings ask for, in transformers' order, and keep every stage.
+
+    input_ids: the tokens that count as used for the repetition penalty.
+    """
+    penalised = tempered = logits
+    if settings.repetition_penalty != 1:
+        penalised = tempered = apply_repetition_penalty(logits, input_ids, settings.repetition_penalty)
+    if settings.greedy:
+        tempered = apply_temperature(penalised, 0)
+        return Stages(logits, penalised, tempered, tempered, tempered, tempered)
+    if settings.temperature != 1:
+        tempered = apply_temperature(penalised, settings.temperature)
+    top_k = apply_top_k(tempered, settings.top_k) if settings.top_k else tempered
+    top_p = apply_top_p(top_k, settings.top_p) if settings.top_p < 1 else top_k
+    min_p = apply_min_p(top_p, settings.min_p) if settings.min_p else top_p
+    return Stages(logits, penalised, tempered, top_k, top_p, min_p)
+
+
+def _keep(logits: torch.Tensor, token_ids: torch.Tensor) -> torch.Tensor:
+    """A copy in which only these tokens keep their logits; all others get -inf."""
+    new_logits = torch.full_like(logits, float("-inf"))
+    new_logits[token_ids] = logits[token_ids]
+    return new_logits

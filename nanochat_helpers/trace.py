@@ -1,0 +1,166 @@
+"""What each of the seven steps took and gave for one reply. Cell, widget, API and test all read this one object.
+
+It only records; it saves to JSON and loads back equal.
+"""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from .errors import TraceError
+
+VERSION = 1
+STEPS = (
+    "user input",
+    "tokenization",
+    "prompt construction",
+    "model inference",
+    "generation control",
+    "post-processing",
+    "delivery",
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One of the most likely tokens at one step, and what became of it.
+
+    logits: its logit at first and after each change (repetition_penalty, temperature, top_k, top_p, min_p);
+        None from the change on that removed it. prob: its final probability.
+    """
+
+    token_id: int
+    text: str
+    logits: list[float | None]
+    prob: float
+
+
+@dataclass(frozen=True)
+class TokenRecord:
+    """One token of the reply: the model's own probability of it, the needle u, and the tokens it could have been.
+
+    seconds: from the token before it, or from the prompt, to this one; model_seconds: the model's share of it.
+    For llama.cpp u and model_seconds are None and there are no candidates.
+    """
+
+    token_id: int
+    text: str
+    prob: float | None
+    u: float | None
+    candidates: list[Candidate]
+    seconds: float
+    model_seconds: float | None = None
+
+
+@dataclass
+class Trace:
+    """The record of one reply.
+
+    messages: the conversation with the new message; dropped: those of them that did not fit into the prompt.
+    roles: whose words each of the input_ids is. seconds: how long each of the seven STEPS took.
+    """
+
+    model: str
+    engine: str
+    settings: dict
+    user_message: str
+    user_ids: list[int] = field(default_factory=list)
+    messages: list[dict] = field(default_factory=list)
+    dropped: list[dict] = field(default_factory=list)
+    prompt: str = ""
+    input_ids: list[int] = field(default_factory=list)
+    roles: list[str] = field(default_factory=list)
+    tokens: list[TokenRecord] = field(default_factory=list)
+    raw_text: str = ""
+    edits: list[dict] = field(default_factory=list)
+    text: str = ""
+    finish_reason: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def summary(self) -> list[tuple[str, str, str]]:
+        """One row for each of the seven steps: its name, what went in, what came out."""
+        edited = ", ".join(edit["name"] for edit in self.edits) or "nothing to mend"
+        left_out = f", {len(self.dropped)} messages dropped" if self.dropped else ""
+        made = [
+            (_short(self.user_message), f"{len(self.messages)} messages"),
+            (_short(self.user_message), f"{len(self.user_ids)} token ids"),
+            (f"{len(self.messages)} messages", f"a prompt of {len(self.input_ids)} tokens{left_out}"),
+            (f"{len(self.input_ids)} input_ids", f"logits, {len(self.tokens)} times"),
+            ("logits and settings", f"{len(self.tokens)} tokens, then {self.finish_reason!r}"),
+            (_short(self.raw_text), edited),
+            (_short(self.text), "shown"),
+        ]
+        return [(name, took, gave) for name, (took, gave) in zip(STEPS, made, strict=True)]
+
+    def __str__(self) -> str:
+        rows = [
+            f"{number} {name:<20} {took:<44} → {gave:<44} {1000 * self.seconds.get(name, 0):7.1f} ms".rstrip()
+            for number, (name, took, gave) in enumerate(self.summary(), start=1)
+        ]
+        return "\n".join([f"{self.model} with {self.engine}", *rows])
+
+    def save(self, path: str | Path) -> None:
+        """Write the trace as JSON."""
+        Path(path).write_text(json.dumps({"version": VERSION, **asdict(self)}, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Trace":
+        """Read a trace back. Raises TraceError for a file that is missing, damaged or from another version."""
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise TraceError(f"{path} cannot be read as a trace: {error}") from error
+        if not isinstance(data, dict) or data.pop("version", None) != VERSION:
+            raise TraceError(f"{path} is no trace of version {VERSION}: make it again with this NanoChat.")
+        try:
+            tokens = [
+                TokenRecord(**{**token, "candidates": [Candidate(**row) for row in token["candidates"]]})
+                for token in data.pop("tokens")
+            ]
+            return cls(tokens=tokens, **data)
+        except (TypeError, KeyError) as error:
+            known = ", ".join(part.name for part in fields(cls))
+            raise TraceError(f"{path} is a damaged trace ({error}); a trace has: {known}.") from error
+
+
+def record_token(step, tokenizer, seconds: float) -> TokenRecord:
+    """Turn a GenerationStep, with its logits for the whole vocabulary, into a small record of the top tokens."""
+    candidates = []
+    if step.stages is not None:
+        stages = step.stages
+        changes = [
+            stages.logits,
+            stages.after_repetition_penalty,
+            stages.after_temperature,
+            stages.after_top_k,
+            stages.after_top_p,
+            stages.after_min_p,
+        ]
+        probs = stages.probs
+        chosen_too = dict.fromkeys([token_id for token_id, _ in step.top_tokens] + [step.token_id])
+        candidates = [
+            Candidate(
+                token_id=token_id,
+                text=tokenizer.decode([token_id]),
+                logits=[_finite(change[token_id].item()) for change in changes],
+                prob=_rounded(probs[token_id].item()),
+            )
+            for token_id in chosen_too
+        ]
+    prob = None if step.prob is None else _rounded(step.prob)
+    model_seconds = None if step.model_seconds is None else round(step.model_seconds, 6)
+    return TokenRecord(step.token_id, step.text, prob, step.u, candidates, round(seconds, 6), model_seconds)
+
+
+def _finite(logit: float) -> float | None:
+    return round(logit, 5) if math.isfinite(logit) else None
+
+
+def _rounded(prob: float) -> float:
+    return float(f"{prob:.6g}")
+
+
+def _short(text: str, length: int = 40) -> str:
+    one_line = " ".join(text.split())
+    return repr(one_line if len(one_line) <= length else one_line[: length - 1] + "…")
