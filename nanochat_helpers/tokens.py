@@ -216,8 +216,10 @@ class _Spelling:
     def joined(self, token: str, token_id: int, *, at_start: bool) -> bytes:
         """The bytes of the token in a text: WordPiece leaves out spaces, SentencePiece begins with one too many."""
         data = self.bytes_of(token, token_id)
-        if self.kind == "wordpiece" and not at_start and not token.startswith(self.prefix):
-            closes_up = self.cleans_up and token in {".", "?", "!", ","}
+        if self.kind == "wordpiece":
+            if at_start:
+                return token.encode()  # the library, too, keeps the '##' of a text that begins inside a word
+            closes_up = token.startswith(self.prefix) or (self.cleans_up and token in {".", "?", "!", ","})
             return data if closes_up else b" " + data
         return data.removeprefix(b" ") if at_start and self.strips_first_space else data
 
