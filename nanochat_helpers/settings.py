@@ -3,7 +3,6 @@
 In: keyword arguments. Out: a frozen GenerationSettings. It chooses nothing itself; `sampling` and `generation` do.
 """
 
-import math
 from dataclasses import dataclass, fields, replace
 
 from .errors import SettingsError
@@ -53,7 +52,7 @@ class GenerationSettings:
         _check_number("temperature", self.temperature, least, 100, "from 0.00001 to 100, or 0 for greedy")
         _check_number("top_p", self.top_p, 0, 1, "between 0 and 1 (1 = off)")
         _check_number("min_p", self.min_p, 0, 1, "between 0 and 1 (0 = off)")
-        _check_number("repetition_penalty", self.repetition_penalty, 0.01, 100, "above 0 (1 = off)")
+        _check_number("repetition_penalty", self.repetition_penalty, 0.01, 100, "from 0.01 to 100 (1 = off)")
         _check_flag("do_sample", self.do_sample)
         _check_flag("penalise_prompt", self.penalise_prompt)
         object.__setattr__(self, "stop", _as_stop_strings(self.stop))
@@ -99,7 +98,7 @@ def _check_count(name, value, *, least, none_allowed=False):
 
 def _check_number(name, value, low, high, allowed):
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not low <= value <= high:
+    if not is_number or not low <= value <= high:  # NaN is in no range
         raise SettingsError(f"{name}={value!r} is not allowed: it must be a number {allowed}.")
 
 
@@ -109,9 +108,9 @@ def _check_flag(name, value):
 
 
 def _as_stop_strings(stop):
-    stop = (stop,) if isinstance(stop, str) else stop
-    if not isinstance(stop, (list, tuple)) or not all(isinstance(text, str) and text for text in stop):
+    strings = (stop,) if isinstance(stop, str) else stop
+    if not isinstance(strings, (list, tuple)) or not all(isinstance(text, str) and text for text in strings):
         raise SettingsError(
             f"stop={stop!r} is not allowed: it must be one text or a list of texts, none of them empty."
         )
-    return tuple(stop)
+    return tuple(strings)
