@@ -20,7 +20,7 @@ _HOME = {
     "run_workflow": "workflow",
     "Trace": "trace",
 }
-__all__ = list(_HOME)  # noqa: PLE0605 - written once, above
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str):

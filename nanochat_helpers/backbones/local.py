@@ -6,13 +6,12 @@ the first differing token on, goes through the model. Tokens are chosen elsewher
 
 import os
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from ..errors import CannotChatError, ContextError, EngineError
+from .tuning import tune
 
 WHAT_ENCODERS_DO = (
     "is an encoder: it reads a text and gives numbers that stand for its meaning, but it cannot write the next token, "
@@ -34,7 +33,7 @@ class LocalBackbone:
         self._lock = threading.RLock()
         self.forget()
         if family == "decoder":
-            torch.set_num_threads(choose_threads(lambda: self._forward([0], None)))
+            tune(model)
 
     @classmethod
     def load(cls, name: str, folder: Path | str, *, family: str = "decoder") -> "LocalBackbone":
@@ -110,29 +109,6 @@ def common_prefix_length(a: list[int], b: list[int]) -> int:
         if left != right:
             return place
     return min(len(a), len(b))
-
-
-def choose_threads(run: Callable[[], object], repeats: int = 3) -> int:
-    """How many threads run the model fastest here and now, by a short trial; more than one only if they help.
-
-    One token is one pass over all weights, so memory is the limit and not the number of cores: with a busy neighbour,
-    two threads can be slower than one.
-    """
-    seconds = {}
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for threads in sorted({1, cores // 2 or 1, cores}):
-        torch.set_num_threads(threads)
-        run()
-        seconds[threads] = min(_seconds(run) for _ in range(repeats))
-    best = min(seconds.values())
-    # Of counts that are about as fast, the largest: long prompts do gain from it.
-    return max(threads for threads, taken in seconds.items() if taken <= best * 1.1)
-
-
-def _seconds(run):
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
 
 
 def _context_length(config, tokenizer) -> int:
