@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from .errors import MessageError
 from .generation import new_seed, room_for_reply, stream
 from .history import Fitted, TokenBudget
-from .models import load_chat_model
+from .models import chat_engine, fetch_model, load_model
 from .postprocess import clean
 from .prompts import check_messages, check_text, encode_prompt, encode_text, stop_strings
 from .settings import GenerationSettings
@@ -48,6 +48,7 @@ class Chat:
         NanoChat says nothing, and a model's template may then add a system message of its own (SmolLM2's does).
     settings: the knobs; may be changed between messages.
     history: a strategy that decides which earlier turns stay in the prompt (see `history`).
+    skip_special_tokens: False leaves the model's control tokens, such as <|im_end|>, visible in its replies.
     """
 
     def __init__(
@@ -57,10 +58,12 @@ class Chat:
         system: str | None = None,
         settings: GenerationSettings | None = None,
         history: Callable[..., Fitted] | None = None,
+        skip_special_tokens: bool = True,
     ):
         self.backbone = backbone or load_chat_model()
         self.settings = settings or GenerationSettings()
         self.history = history or TokenBudget()
+        self.skip_special_tokens = skip_special_tokens
         self.system = (DEFAULT_SYSTEM if self.backbone.is_chat else "") if system is None else system
         self.last_reply: Reply | None = None
         self._cancel = threading.Event()
@@ -119,7 +122,14 @@ class Chat:
     def _write(self, settings, trace):
         """Steps 4 and 5: the model and the choice of tokens, in turn."""
         start = time.perf_counter()
-        for step in stream(self.backbone, trace.input_ids, settings, cancel=self._cancel):
+        steps = stream(
+            self.backbone,
+            trace.input_ids,
+            settings,
+            cancel=self._cancel,
+            skip_special_tokens=self.skip_special_tokens,
+        )
+        for step in steps:
             now = time.perf_counter()
             trace.tokens.append(record_token(step, self.backbone.tokenizer, now - start))
             start = now
@@ -130,7 +140,7 @@ class Chat:
         trace.raw_text = "".join(token.text for token in trace.tokens)
         trace.finish_reason = finish_reason
         with _timed(trace, "post-processing"):
-            special_tokens = self.backbone.tokenizer.all_special_tokens
+            special_tokens = self.backbone.tokenizer.all_special_tokens if self.skip_special_tokens else []
             cleaned = clean(
                 trace.raw_text, special_tokens=special_tokens, stop=settings.stop, finish_reason=finish_reason
             )
@@ -150,6 +160,12 @@ class Chat:
     def _room_for_prompt(self, settings):
         reserved = min(settings.max_new_tokens or RESERVED_FOR_REPLY, self.backbone.context_length // 2)
         return self.backbone.context_length - reserved
+
+
+def load_chat_model(name: str = "smollm2", *, engine: str = "auto", show_progress: bool = True):
+    """Load a model to chat with: "auto" is llama.cpp where it can be used, for a chat needs speed and no logits."""
+    files = fetch_model(name, show_progress=show_progress)
+    return load_model(name, engine=chat_engine(engine, files), show_progress=show_progress)
 
 
 def user_message(text: str) -> dict:

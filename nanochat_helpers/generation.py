@@ -72,22 +72,28 @@ class StopStringWatch:
 
 
 def stream(
-    backbone, input_ids: list[int], settings: GenerationSettings, *, cancel: threading.Event | None = None
+    backbone,
+    input_ids: list[int],
+    settings: GenerationSettings,
+    *,
+    cancel: threading.Event | None = None,
+    skip_special_tokens: bool = True,
 ) -> Iterator[GenerationStep]:
     """Write a reply token by token, until an end token, a stop string or the length limit.
 
     cancel: looked at before each token; once set, the reply just ends, without a finish_reason.
+    skip_special_tokens: False leaves control tokens, the end token too, in the text.
     The same seed gives the same reply. Raises ContextError, SettingsError, CannotChatError.
     """
     max_new_tokens = room_for_reply(backbone, len(input_ids), settings)
-    decoder, watch = TextDecoder(backbone.tokenizer), StopStringWatch(settings.stop)
+    decoder = TextDecoder(backbone.tokenizer, skip_special_tokens=skip_special_tokens)
+    watch = StopStringWatch(settings.stop)
     chosen = _choose_tokens(backbone, list(input_ids), settings, max_new_tokens)
     for count, (token_id, details) in enumerate(chosen, start=1):
         finish_reason = "length" if count == max_new_tokens else None
-        if token_id in backbone.eos_token_ids:
-            text, finish_reason = "", "stop"
-        else:
-            text = watch.push(decoder.push(token_id))
+        is_end = token_id in backbone.eos_token_ids
+        finish_reason = "stop" if is_end else finish_reason
+        text = "" if is_end and skip_special_tokens else watch.push(decoder.push(token_id))
         if watch.found:
             finish_reason = "stop_string"
         elif finish_reason:

@@ -1,0 +1,254 @@
+"""The `nanochat` command: chat, run a workflow, look at the machine, look after the models.
+
+It reads what was typed and shows what comes out; all work is done elsewhere, and imported only when a command needs it.
+A mistake is one line on stderr that says what, where and what to do, with exit code 2.
+"""
+
+import os
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from . import __version__
+from .errors import NanoChatError, WorkflowError
+
+# rich would load slowly, and draw boxes that a plain terminal or a log cannot show.
+OPTIONS = {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_completion": False}
+app = typer.Typer(help="A small chatbot whose every step you can look into.", **OPTIONS)
+models_app = typer.Typer(rich_markup_mode=None, help="List, fetch or remove models. Example: nanochat models list")
+app.add_typer(models_app, name="models")
+
+USAGE_ERROR = typer.BadParameter.__base__  # typer's own copy of click, or click itself: by typer's version
+EXIT_MISTAKE, EXIT_INTERRUPTED = 2, 130
+
+
+class Engine(StrEnum):
+    """The values of --engine."""
+
+    AUTO = "auto"
+    TRANSFORMERS = "transformers"
+    LLAMA_CPP = "llama.cpp"
+
+
+EngineOption = Annotated[
+    Engine, typer.Option(help="What runs the model; auto is llama.cpp where it is installed, for its speed.")
+]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit code: 0, 2 for a mistake, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode shows \u2026 and goes on
+    sys.stdin.reconfigure(errors="surrogateescape")  # bytes that are no text are then refused like any bad message
+    try:
+        code = app(arguments, prog_name="nanochat", standalone_mode=False) or 0
+        sys.stdout.flush()
+    except NanoChatError as error:
+        code = _complain(str(error))
+    except USAGE_ERROR as error:
+        path = error.ctx.command_path if error.ctx else "nanochat"
+        code = _complain(f"{error.format_message().rstrip('.')}. See: {path} --help")
+    except (KeyboardInterrupt, typer.Abort):
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone, as `head` does. Python would complain once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        if os.environ.get("NANOCHAT_DEBUG"):
+            raise
+        why = f"{type(error).__name__}: {error}"
+        code = _complain(f"NanoChat itself failed ({why}). Please report it, with what NANOCHAT_DEBUG=1 shows.")
+    if code == EXIT_INTERRUPTED:
+        sys.stderr.write("\nStopped.\n")
+    sys.exit(code)
+
+
+def _complain(text: str) -> int:
+    from .terminal import one_line
+
+    sys.stdout.flush()
+    sys.stderr.write(f"nanochat: {one_line(text)}\n")
+    return EXIT_MISTAKE
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True, epilog='Example: nanochat chat "What is the capital of France?"')
+def nanochat(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """A small chatbot whose every step you can look into."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command(epilog='Example: nanochat chat "What is the capital of France?" --temperature 0')
+def chat(
+    context: typer.Context,
+    message: Annotated[
+        str | None, typer.Argument(help="What to say. Without it, a conversation begins.", show_default=False)
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="A model's name (see: nanochat models), folder or .gguf file.")
+    ] = "smollm2",
+    engine: EngineOption = Engine.AUTO,
+    system: Annotated[str | None, typer.Option(help="How the chatbot should behave.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Below 1 safer, above 1 wilder; 0 = no luck. [0.7]")] = None,
+    top_k: Annotated[int | None, typer.Option(help="Keep the k most likely tokens; 0 = off. [0]")] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Keep the likeliest tokens up to this sum; 1 = off. [0.9]")
+    ] = None,
+    min_p: Annotated[float | None, typer.Option(help="Keep tokens this likely beside the best; 0 = off. [0]")] = None,
+    repetition_penalty: Annotated[float | None, typer.Option(help="Weaken used tokens; 1 = off. [1]")] = None,
+    penalise_prompt: Annotated[
+        bool | None, typer.Option("--penalise-prompt/--spare-prompt", help="Are the prompt's tokens used ones? [yes]")
+    ] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(help="The longest reply, in tokens. [256]")] = None,
+    max_length: Annotated[int | None, typer.Option(help="The same, but counted with the prompt.")] = None,
+    do_sample: Annotated[
+        bool | None, typer.Option("--do-sample/--greedy", help="Draw each token, or take the most likely one. [draw]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Fixes the luck: the same seed, the same reply.")] = None,
+    stop: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="A text at which the reply ends; may be repeated.")
+    ] = None,
+) -> None:
+    """Talk to a model: one message, or a conversation with /settings, /reset, /trace and /help."""
+    from dataclasses import fields
+
+    from .chat import Chat, load_chat_model, user_message
+    from .prompts import check_text
+    from .settings import GenerationSettings
+    from .terminal import Conversation, note, notes, show_reply
+
+    typed = {field.name: context.params[field.name] for field in fields(GenerationSettings)}
+    settings = GenerationSettings(**{name: value for name, value in typed.items() if value not in (None, [], ())})
+    check_text(system or "", "The system message")
+    if message is not None:
+        user_message(message)  # a mistake should show before seconds are spent on the model
+    conversation = Chat(load_chat_model(model, engine=engine.value), system=system, settings=settings)
+    if message is None:
+        Conversation(conversation).run()
+        return
+    for text in notes(show_reply(conversation, message, live=sys.stdout.isatty())):
+        note(text)
+
+
+@app.command(epilog='Example: nanochat run workflow.json "Hello NanoChat!" --model smollm2')
+def run(
+    workflow: Annotated[str, typer.Argument(metavar="WORKFLOW.json", help="A workflow; - reads it from the input.")],
+    message: Annotated[str, typer.Argument(help="What to say.")],
+    model: Annotated[
+        str | None, typer.Option(help="Use this model in place of the one that the workflow names.")
+    ] = None,
+    engine: EngineOption = Engine.AUTO,
+    trace: Annotated[
+        str | None, typer.Option(help="Save what each step took and gave; auto is then transformers, which shows more.")
+    ] = None,
+) -> None:
+    """Run a workflow, the pipeline as a JSON file, on one message."""
+    from .chat import load_chat_model, user_message
+    from .terminal import note, notes, printable, save_trace, write
+    from .workflow import parse_json, parse_workflow, run_workflow
+
+    spec = parse_workflow(parse_json(sys.stdin.read()) if workflow == "-" else _existing_path(workflow))
+    user_message(message)
+    chosen = Engine.TRANSFORMERS if trace and engine is Engine.AUTO else engine
+    models = {spec.model: load_chat_model(model, engine=chosen.value)} if model else None
+    reply = run_workflow(spec, message, models=models, engine=chosen.value)
+    write(printable(reply.text) + "\n")
+    for text in notes(reply):
+        note(text)
+    if trace:
+        save_trace(reply, trace)
+
+
+def _existing_path(name: str):
+    from pathlib import Path
+
+    if not Path(name).is_file():
+        raise WorkflowError(f"There is no file {name!r}: give the path of a workflow, or - to read it from the input.")
+    return Path(name)
+
+
+@app.command(epilog="Example: nanochat doctor")
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON, for a program to read.")] = False,
+    measure: Annotated[bool, typer.Option(help="Also load the model and time each engine.")] = True,
+) -> None:
+    """Look at this machine and say what to fix; exit code 1 if there is something."""
+    from dataclasses import asdict
+
+    from .doctor import examine
+
+    findings = []
+    for finding in examine(measure=measure):
+        findings.append(finding)
+        if not as_json:
+            typer.echo(f"{'!' if finding.fix else ' '} {finding.name:<16} {finding.value}")
+    fixes = [finding for finding in findings if finding.fix]
+    if as_json:
+        import json
+
+        typer.echo(json.dumps({"ok": not fixes, "findings": [asdict(finding) for finding in findings]}, indent=1))
+    else:
+        typer.echo("\nTo fix:" if fixes else "\nAll is well.")
+        for finding in fixes:
+            typer.echo(f"- {finding.name}: {finding.fix}")
+    raise typer.Exit(1 if fixes else 0)
+
+
+@models_app.callback(invoke_without_command=True)
+def models(context: typer.Context) -> None:
+    """List, fetch or remove models. Example: nanochat models fetch smollm2"""
+    if context.invoked_subcommand is None:
+        list_all()
+
+
+@models_app.command("list", epilog="Example: nanochat models list")
+def list_all() -> None:
+    """Show the models that NanoChat knows, and which of them are on this machine."""
+    from .doctor import megabytes
+    from .models import cache_dir, list_models
+
+    typer.echo(f"{'name':<14} {'on this machine':>15}  {'download':>8}  {'licence':<18} good for")
+    for status in list_models():
+        card = status.card
+        here = megabytes(status.bytes_on_disk) if status.on_this_machine else "no"
+        typer.echo(f"{card.name:<14} {here:>15}  {card.megabytes:>5} MB  {card.licence:<18} {card.good_for}")
+    typer.echo(f"\nThey are kept in {cache_dir()}. Fetch one with: nanochat models fetch NAME")
+
+
+@models_app.command(epilog="Example: nanochat models fetch smollm2")
+def fetch(name: Annotated[str, typer.Argument(help="A name from the list, or a hub id such as owner/name.")]) -> None:
+    """Fetch a model now, so that later all works offline."""
+    from .models import fetch_model
+
+    files = fetch_model(name)
+    typer.echo(f"{name} is ready in {files.folder}")
+
+
+@models_app.command(epilog="Example: nanochat models remove distilgpt2")
+def remove(name: Annotated[str, typer.Argument(help="A name from the list.")]) -> None:
+    """Remove a model from this machine; it can be fetched again."""
+    from .doctor import megabytes
+    from .models import remove_model
+
+    freed = remove_model(name)
+    typer.echo(
+        f"{name} is removed: {megabytes(freed)} are free again." if freed else f"{name} was not on this machine."
+    )
+
+
+if __name__ == "__main__":
+    main()
