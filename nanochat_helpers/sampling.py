@@ -51,7 +51,7 @@ def apply_top_p(logits: torch.Tensor, top_p: float) -> torch.Tensor:
     """Keep the most likely tokens until their probabilities add up to p. 1.0 = off.
 
     The token that crosses p is kept, so at least one always is. With probabilities 0.5, 0.3, 0.2 and p = 0.6 the first
-    two are kept. Of equally likely tokens the one with the larger id comes first, as in transformers.
+    two are kept. Of equally likely tokens the one with the larger id comes first (transformers leaves that open).
     Source: Holtzman et al. 2019, The Curious Case of Neural Text Degeneration.
     """
     if top_p >= 1:
@@ -60,7 +60,7 @@ def apply_top_p(logits: torch.Tensor, top_p: float) -> torch.Tensor:
     # Even all tokens below (1 - p) / vocab_size together have less than 1 - p. They can never be kept, so they need no
     # sorting, and sorting is what takes time here. (Half of that floor, to be safe from rounding.)
     candidates = (probs >= (1 - top_p) / len(logits) / 2).nonzero().flatten()
-    ranked = candidates[probs[candidates].argsort(stable=True).flip(0)]
+    ranked = candidates[logits[candidates].argsort(stable=True).flip(0)]
     sum_before = probs[ranked].cumsum(dim=0) - probs[ranked]
     crossed = sum_before >= top_p
     crossed[0] = False
