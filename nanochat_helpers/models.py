@@ -6,10 +6,12 @@ an engine in `backbones`. Where files come from and how they are kept is told in
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .errors import EngineError, ModelDamagedError
+from .errors import EngineError, ModelDamagedError, NanoChatError
 from .weights.cache import cache_dir, check_sizes, damaged
 from .weights.catalogue import CATALOGUE, ModelCard
 from .weights.progress import quiet_libraries
@@ -37,21 +39,14 @@ def load_model(name: str = "smollm2", *, engine: str = "auto", show_progress: bo
     """
     if engine not in ENGINES:
         raise EngineError(f"engine={engine!r} is not known; allowed are {', '.join(ENGINES)}.")
-    if engine == "llama.cpp" and not engine_available("llama.cpp"):
-        raise EngineError('The engine "llama.cpp" is not installed. Run: pip install xllamacpp')
+    if engine == "llama.cpp" and not engine_available(engine):
+        raise EngineError("engine='llama.cpp' is not installed. Run: pip install xllamacpp")
     files = fetch_model(name, show_progress=show_progress)
-    _check_weights(files)
-    quiet_libraries()
-    if engine == "llama.cpp":
-        if files.gguf is None:
-            raise EngineError(f'{name} has no .gguf file, which llama.cpp needs. Use engine="transformers".')
-        from .backbones.llama_cpp import LlamaCppBackbone
-
-        backbone = LlamaCppBackbone.load(files.name, files.gguf, tokenizer_folder=files.folder)
-    else:
-        from .backbones.local import LocalBackbone
-
-        backbone = LocalBackbone.load(files.name, files.folder, family=files.card.family)
+    if engine == "llama.cpp" and files.gguf is None:
+        raise EngineError(f"{name} has no .gguf file, which llama.cpp needs; load it with engine='transformers'.")
+    _check(files)
+    with _reading(files):
+        backbone = _load_gguf(files) if engine == "llama.cpp" else _load_folder(files)
     _settle_special_tokens(backbone.tokenizer, files)
     return backbone
 
@@ -59,13 +54,12 @@ def load_model(name: str = "smollm2", *, engine: str = "auto", show_progress: bo
 def load_tokenizer(name: str = "smollm2", *, show_progress: bool = True) -> PreTrainedTokenizerBase:
     """Load only the tokenizer of a model: enough for lessons about tokens, and quick."""
     files = fetch_model(name, show_progress=show_progress)
+    check_sizes(files.name, files.folder)
     quiet_libraries()
     from transformers import AutoTokenizer
 
-    try:
+    with _reading(files):
         tokenizer = AutoTokenizer.from_pretrained(files.folder, local_files_only=True)
-    except (OSError, ValueError) as problem:
-        raise ModelDamagedError(f"{files.folder} holds no tokenizer that can be read ({_first_line(problem)}).") from problem
     _settle_special_tokens(tokenizer, files)
     return tokenizer
 
@@ -83,6 +77,49 @@ def chat_engine(engine: str, files: ModelFiles) -> str:
     return "llama.cpp" if files.gguf is not None and engine_available("llama.cpp") else "transformers"
 
 
+def _load_folder(files: ModelFiles) -> Backbone:
+    quiet_libraries()
+    from .backbones.local import LocalBackbone
+
+    return LocalBackbone.load(files.name, files.folder, family=files.card.family)
+
+
+def _load_gguf(files: ModelFiles) -> Backbone:
+    quiet_libraries()
+    from .backbones.llama_cpp import LlamaCppBackbone
+
+    return LlamaCppBackbone.load(files.name, files.gguf, tokenizer_folder=files.folder)
+
+
+@contextlib.contextmanager
+def _reading(files: ModelFiles) -> Iterator[None]:
+    """Say which model it was when a library cannot read it; the library's own error follows as the cause."""
+    try:
+        yield
+    except (NanoChatError, MemoryError):
+        raise
+    except Exception as problem:  # tokenizers raises bare Exceptions, transformers whatever its parts raise
+        raise ModelDamagedError(
+            f"{files.name} cannot be read from {files.folder}: {_first_line(problem)} "
+            f"If it once worked, remove it with: nanochat models remove {files.name}"
+        ) from problem
+
+
+def _check(files: ModelFiles) -> None:
+    """Find a cut file before an engine does: the marker holds the sizes, and safetensors says how long it should be."""
+    from safetensors import SafetensorError, safe_open
+
+    check_sizes(files.name, files.folder)
+    if files.gguf is not None:
+        check_sizes(files.name, files.gguf.parent)
+    for path in files.folder.glob("*.safetensors"):
+        try:
+            with safe_open(path, framework="numpy"):
+                pass
+        except (SafetensorError, OSError) as problem:
+            raise damaged(files.name, path, _first_line(problem)) from problem
+
+
 def _settle_special_tokens(tokenizer: PreTrainedTokenizerBase, files: ModelFiles) -> None:
     """Make sure that a model can stop: the end token is the one it was trained on, and there is a token to pad with."""
     expected = files.card.eos_token
@@ -93,21 +130,6 @@ def _settle_special_tokens(tokenizer: PreTrainedTokenizerBase, files: ModelFiles
         )
     if tokenizer.pad_token is None and tokenizer.eos_token is not None:
         tokenizer.pad_token = tokenizer.eos_token
-
-
-def _check_weights(files: ModelFiles) -> None:
-    """Find a cut or damaged file before an engine does: a weight file knows how long it should be."""
-    from safetensors import SafetensorError, safe_open
-
-    check_sizes(files.name, files.folder)
-    for path in files.folder.glob("*.safetensors"):
-        try:
-            with safe_open(path, framework="numpy"):
-                pass
-        except (SafetensorError, OSError) as problem:
-            raise damaged(files.name, path, _first_line(problem)) from problem
-    if files.gguf is not None:
-        check_sizes(files.name, files.gguf.parent)
 
 
 def _first_line(problem: Exception) -> str:

@@ -152,7 +152,7 @@ def _explained(name: str) -> Iterator[None]:
                 "Free some space, or set NANOCHAT_CACHE to a folder on another disk."
             ) from problem
         raise ModelMissingError(
-            f"{name} is not complete in {cache_dir()}, and that folder cannot be written to ({problem.strerror or problem}). "
+            f"{name} is not complete in {cache_dir()}, where nothing can be written ({problem.strerror or problem}). "
             "Ask who looks after it to fetch the model, or set NANOCHAT_CACHE to a folder of your own."
         ) from problem
 

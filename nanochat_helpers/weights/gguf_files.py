@@ -8,6 +8,7 @@ Source: the GGUF specification (ggml, docs/gguf.md) and llama.cpp's convert_hf_t
 
 from __future__ import annotations
 
+import functools
 import json
 import struct
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +21,11 @@ from .progress import quiet_libraries
 if TYPE_CHECKING:
     import numpy as np
 
+Progress = Callable[[int, int], None]  # is told (tensors done, tensors in all)
+
+_TOKENS, _TYPES, _MERGES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "tokenizer.ggml.merges"
+_LONG = (_TOKENS, _TYPES, _MERGES, "tokenizer.ggml.scores")  # lists as long as the vocabulary
+_SPECIAL = {"bos": "bos", "eos": "eos", "pad": "padding", "unk": "unknown"}  # transformers' words for them, and GGUF's
 _CONTROL = 3  # GGUF's token type for tokens like <|im_end|>, which text can never become
 _DIGITS_APART = ("smollm", "starcoder", "refact", "command-r")  # GGUF's names for tokenizers that cut 42 into 4 and 2
 _LAYER_NAMES = {
@@ -36,10 +42,10 @@ _LAYER_NAMES = {
 _OUTER_NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
 
 
-def convert_gguf(gguf: Path, folder: Path, *, on_progress: Callable[[int, int], None] = lambda done, total: None) -> None:
+def convert_gguf(gguf: Path, folder: Path, *, on_progress: Progress = lambda done, total: None) -> None:
     """Write `gguf` into `folder` as config.json, model.safetensors and the tokenizer's files.
 
-    `on_progress` hears (tensors done, tensors in all). Raises ModelDamagedError for a broken file.
+    Raises ModelDamagedError for a broken file, ModelError for an architecture that nobody here can read.
     """
     reader = open_gguf(gguf)
     about = {key: _value(field) for key, field in reader.fields.items() if key not in _LONG}
@@ -64,9 +70,6 @@ def open_gguf(gguf: Path):
 
 
 # --- what the file says about the model ---------------------------------------------------------------------------
-
-_TOKENS, _TYPES, _MERGES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "tokenizer.ggml.merges"
-_LONG = (_TOKENS, _TYPES, _MERGES, "tokenizer.ggml.scores")
 
 
 def _value(field) -> Any:
@@ -109,9 +112,6 @@ def _special_ids(about: dict) -> dict[str, int]:
     return {short: token_id for short, token_id in ids.items() if token_id is not None}
 
 
-_SPECIAL = {"bos": "bos", "eos": "eos", "pad": "padding", "unk": "unknown"}
-
-
 def _llama_config(reader, about: dict) -> dict:
     heads = about["llama.attention.head_count"]
     ids = _special_ids(about)
@@ -148,7 +148,7 @@ def _llama_tensors(reader, about: dict) -> Iterator[tuple[str, tuple[int, ...], 
     for tensor in reader.tensors:
         shape = tuple(int(size) for size in reversed(tensor.shape))  # GGUF counts from the innermost dimension
         part = tensor.name.split(".")[-2]
-        yield _hf_name(tensor.name), shape, lambda tensor=tensor, n=heads_of.get(part): _numbers(tensor, n)
+        yield _hf_name(tensor.name), shape, functools.partial(_numbers, tensor, heads_of.get(part))
 
 
 def _numbers(tensor, heads: int | None) -> np.ndarray:
@@ -163,7 +163,7 @@ def _numbers(tensor, heads: int | None) -> np.ndarray:
     return np.ascontiguousarray(numbers, dtype="<f4")
 
 
-def _write_safetensors(path: Path, tensors: Iterable, on_progress: Callable[[int, int], None]) -> None:
+def _write_safetensors(path: Path, tensors: Iterable, on_progress: Progress) -> None:
     """Write the safetensors format: the header's length, a JSON header, then the numbers, one tensor after another.
 
     One tensor is in memory at a time, so the peak is the largest tensor and not the model.
@@ -267,7 +267,7 @@ def _convert_with_transformers(gguf: Path, folder: Path, about: dict) -> None:
 
 
 def _set_special_tokens(folder: Path, tokenizer, about: dict) -> None:
-    """Put the special tokens that the file itself names into both settings files: transformers 5.15 reads a wrong eos."""
+    """Put the special tokens that the file names into both settings files: transformers 5.15 reads a wrong eos."""
     ids = _special_ids(about)
     names = tokenizer.convert_ids_to_tokens(list(ids.values()))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -277,7 +277,7 @@ def _set_special_tokens(folder: Path, tokenizer, about: dict) -> None:
     _write_json(folder / "config.json", config)
     settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
     settings |= {f"{name}_token": token for name, token in zip(ids, names, strict=True)}
-    settings |= {"clean_up_tokenization_spaces": False}
+    settings |= {"clean_up_tokenization_spaces": False, "model_max_length": config.get("max_position_embeddings")}
     for machine in ("is_local", "local_files_only", "name_or_path"):
         settings.pop(machine, None)
     _write_json(folder / "tokenizer_config.json", settings)

