@@ -4,6 +4,7 @@
 chooses the tokens itself. `models` finds and loads them.
 """
 
+import os
 from typing import Protocol
 
 
@@ -17,3 +18,8 @@ class Backbone(Protocol):
     family: str  # "decoder", "encoder" or "encoder-decoder"
     is_chat: bool  # was it trained on conversations, and has it a chat template?
     eos_token_ids: frozenset[int]  # any of these ends a reply
+
+
+def usable_cores() -> int:
+    """How many processor cores this process may use; a container or a hub often gives fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -4,15 +4,18 @@ llama.cpp keeps the logits to itself: it also chooses the tokens (step 5), and t
 settings mean the same as in `sampling`, in the same order, but the luck is llama.cpp's own.
 """
 
-import os
+import math
 import queue
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
+
 from ..errors import EngineError
 from ..settings import GenerationSettings
+from . import usable_cores
 
 END = object()
 
@@ -39,7 +42,7 @@ class LlamaCppBackbone:
         params.model.path = str(gguf)
         params.n_ctx, params.n_parallel = context_length, 1
         params.n_batch = params.n_ubatch = 128  # larger steps take more memory and are no faster on a CPU
-        params.cpuparams.n_threads = threads or os.cpu_count() or 1
+        self.threads = params.cpuparams.n_threads = threads or free_cores()
         params.warmup, params.verbosity = False, -1
         self._server = xllamacpp.Server(params)
 
@@ -88,9 +91,19 @@ class LlamaCppBackbone:
             raise EngineError(f"llama.cpp could not do this: {chunk['error'].get('message', chunk['error'])}")
         choice = chunk["choices"][0]
         for token in (choice.get("logprobs") or {}).get("content", ()):
-            yield DrawnToken(token["id"], _prob(token["logprob"]))
+            yield DrawnToken(token["id"], math.exp(token["logprob"]))
         if choice.get("finish_reason") == "stop":
             yield DrawnToken(self.tokenizer.eos_token_id, None)
+
+
+def free_cores() -> int:
+    """How many cores nobody else keeps busy right now, at most 8: more threads than that slow llama.cpp down.
+
+    Its threads wait for each other at every layer, so one that has to share its core holds up all the others.
+    """
+    use = psutil.cpu_percent(interval=0.1, percpu=True)
+    free = sum(percent < 50 for percent in use)
+    return max(1, min(free, usable_cores(), psutil.cpu_count(logical=False) or 8, 8))
 
 
 def _request(input_ids, settings, max_new_tokens, seed):
@@ -114,12 +127,6 @@ def _request(input_ids, settings, max_new_tokens, seed):
         "repeat_penalty": settings.repetition_penalty,
         "repeat_last_n": len(input_ids) + max_new_tokens,
     }
-
-
-def _prob(logprob: float) -> float:
-    import math
-
-    return math.exp(logprob)
 
 
 def _import_xllamacpp():

@@ -5,13 +5,14 @@ these makes the difference. Both choices are made by short trials when a model i
 processor and on what else it is doing.
 """
 
-import os
 import time
 from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import nn
+
+from . import usable_cores
 
 
 def tune(model: nn.Module) -> None:
@@ -44,7 +45,7 @@ def choose_threads(run: Callable[[], object]) -> int:
 
     Memory is the limit and not the number of cores: with a busy neighbour, two threads can be slower than one.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     seconds = {}
     for threads in sorted({1, cores // 2 or 1, cores}):
         torch.set_num_threads(threads)
