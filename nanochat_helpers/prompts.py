@@ -65,7 +65,10 @@ def build_prompt(messages: list[dict], tokenizer, *, add_generation_prompt: bool
     """Write the messages as one text, in the form that the model was trained on.
 
     add_generation_prompt: end with the words that open the assistant's turn, so that the model answers.
+    Raises MessageError where there is no message at all.
     """
+    if not messages:
+        raise MessageError("There is no message yet: a prompt needs at least one.")
     if has_template(tokenizer):
         return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=add_generation_prompt)
     return plain_template(messages, add_generation_prompt)
@@ -94,10 +97,12 @@ def encode_prompt(messages: list[dict], tokenizer, *, add_generation_prompt: boo
     marked = [{**message, "content": mark} for message, mark in zip(messages, marks, strict=True)]
     skeleton = build_prompt(marked, tokenizer, add_generation_prompt=add_generation_prompt)
     input_ids, roles = _start_ids(tokenizer), ["template"] * len(_start_ids(tokenizer))
-    for part in re.split("(\ue000[0-9]+\ue001)", skeleton):
-        if part in marks:
-            message = messages[marks.index(part)]
-            new_ids, role = encode_text(message["content"], tokenizer), message["role"]
+    # A space in front of a message belongs to its first word: models know " Hi" after "User:", not " " and "Hi".
+    for part in re.split("( ?\ue000[0-9]+\ue001)", skeleton):
+        space, mark = part[: part.startswith(" ")], part.removeprefix(" ")
+        if mark in marks:
+            message = messages[marks.index(mark)]
+            new_ids, role = encode_text(space + message["content"], tokenizer), message["role"]
         else:
             new_ids, role = tokenizer(part, add_special_tokens=False)["input_ids"], "template"
         input_ids += new_ids
