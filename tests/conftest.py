@@ -1,4 +1,4 @@
-"""What several test files share."""
+"""What several test files share. The real model is fetched once, into this machine's own cache; nothing else is."""
 
 import hypothesis
 import pytest
@@ -9,7 +9,15 @@ hypothesis.settings.load_profile("nanochat")
 
 
 @pytest.fixture(scope="session")
-def smollm2_tokenizer():
+def smollm2_files():
+    """The default model's files, fetched and converted first if this machine does not have them yet."""
+    from nanochat_helpers.models import fetch_model
+
+    return fetch_model("smollm2", show_progress=False)
+
+
+@pytest.fixture(scope="session")
+def smollm2_tokenizer(smollm2_files):
     """The default model's tokenizer, without its weights."""
     from nanochat_helpers.models import load_tokenizer
 
@@ -17,16 +25,26 @@ def smollm2_tokenizer():
 
 
 @pytest.fixture(scope="session")
-def backbone():
-    """The default model with transformers: exact logits."""
+def backbone(smollm2_files):
+    """The default model in transformers, shared by all tests: leave no setting of it changed."""
     from nanochat_helpers.models import load_model
 
     return load_model("smollm2", engine="transformers")
 
 
 @pytest.fixture(scope="session")
-def llama_cpp_backbone():
-    """The default model with llama.cpp: the same weights, faster, no logits."""
+def llama_cpp_backbone(smollm2_files):
+    """The default model in llama.cpp, shared by all tests."""
     from nanochat_helpers.models import load_model
 
     return load_model("smollm2", engine="llama.cpp")
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch):
+    """An empty cache for one test, with the network allowed."""
+    monkeypatch.setenv("NANOCHAT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    for name in ("NANOCHAT_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "cache"
