@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from .errors import MessageError
-from .generation import new_seed, room_for_reply, stream
+from .generation import check_can_write, new_seed, room_for_reply, stream
 from .history import Fitted, TokenBudget
-from .models import chat_engine, fetch_model, load_model
+from .models import CATALOGUE, chat_engine, fetch_model, load_model
 from .postprocess import clean
 from .prompts import check_messages, check_text, encode_prompt, encode_text, stop_strings
 from .settings import GenerationSettings
@@ -164,6 +164,8 @@ class Chat:
 
 def load_chat_model(name: str = "smollm2", *, engine: str = "auto", show_progress: bool = True):
     """Load a model to chat with: "auto" is llama.cpp where it can be used, for a chat needs speed and no logits."""
+    if name in CATALOGUE:
+        check_can_write(name, CATALOGUE[name].family)  # before a long download that would be of no use
     files = fetch_model(name, show_progress=show_progress)
     return load_model(name, engine=chat_engine(engine, files), show_progress=show_progress)
 

@@ -105,8 +105,7 @@ def stream(
 
 def room_for_reply(backbone, prompt_length: int, settings: GenerationSettings) -> int:
     """How many tokens a reply to this prompt can have: what the settings allow, and the context has room for."""
-    if backbone.family == "encoder":
-        raise CannotChatError(f"{backbone.name} is an encoder: it cannot write text. To chat, load 'smollm2'.")
+    check_can_write(backbone.name, backbone.family)
     if prompt_length >= backbone.context_length:
         raise ContextError(
             f"The prompt has {prompt_length} tokens, but {backbone.name} takes {backbone.context_length}, "
@@ -119,6 +118,15 @@ def room_for_reply(backbone, prompt_length: int, settings: GenerationSettings) -
             "raise it, or set max_new_tokens instead."
         )
     return min(budget, backbone.context_length - prompt_length)
+
+
+def check_can_write(name: str, family: str) -> None:
+    """Refuse an encoder: it has no next token to give. Raises CannotChatError."""
+    if family == "encoder":
+        raise CannotChatError(
+            f"{name} is an encoder: it reads a text and gives numbers that stand for its meaning, but it cannot write, "
+            "so it cannot chat. It is good for search and for sorting texts by topic. To chat, load 'smollm2'."
+        )
 
 
 def new_seed() -> int:
