@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 
-from .errors import ContextError, MessageError
+from .errors import ContextError
+from .settings import check_count
 
 CountTokens = Callable[[list[dict]], int]
 
@@ -38,8 +39,7 @@ def keep_last_turns(messages: list[dict], max_history: int) -> Fitted:
 
     max_history: 0 keeps no earlier turn, 2 the last two.
     """
-    if isinstance(max_history, bool) or not isinstance(max_history, int) or max_history < 0:
-        raise MessageError(f"max_history={max_history!r} is not allowed: it must be a whole number of 0 or more.")
+    check_count("max_history", max_history, least=0)
     system, turns = split_turns(messages)
     first_kept = max(0, len(turns) - 1 - max_history)
     return _fitted(system, turns, first_kept)
@@ -72,6 +72,9 @@ class LastTurns:
 
     max_history: int
 
+    def __post_init__(self):
+        check_count("max_history", self.max_history, least=0)
+
     def __call__(self, messages: list[dict], count_tokens: CountTokens, max_tokens: int) -> Fitted:
         """Keep the last turns, and of these only what fits."""
         by_turns = keep_last_turns(messages, self.max_history)
@@ -84,6 +87,9 @@ class TokenBudget:
     """The strategy "keep whatever fits", for `Chat(history=TokenBudget(500))`; without a number, the whole context."""
 
     max_tokens: int | None = None
+
+    def __post_init__(self):
+        check_count("max_tokens", self.max_tokens, least=1, none_allowed=True)
 
     def __call__(self, messages: list[dict], count_tokens: CountTokens, max_tokens: int) -> Fitted:
         """Keep the newest turns whose prompt has at most this many tokens."""

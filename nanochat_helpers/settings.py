@@ -43,10 +43,10 @@ class GenerationSettings:
     stop: tuple[str, ...] = ()
 
     def __post_init__(self):
-        _check_count("max_new_tokens", self.max_new_tokens, least=1, none_allowed=True)
-        _check_count("max_length", self.max_length, least=1, none_allowed=True)
-        _check_count("top_k", self.top_k, least=0)
-        _check_count("seed", self.seed, least=0, none_allowed=True)
+        check_count("max_new_tokens", self.max_new_tokens, least=1, none_allowed=True)
+        check_count("max_length", self.max_length, least=1, none_allowed=True)
+        check_count("top_k", self.top_k, least=0)
+        check_count("seed", self.seed, least=0, none_allowed=True)
         # A temperature nearer to 0 than this would turn logits into infinities.
         least = 0 if self.temperature == 0 else 1e-5
         _check_number("temperature", self.temperature, least, 100, "from 0.00001 to 100, or 0 for greedy")
@@ -88,7 +88,8 @@ def check_names(settings: dict) -> None:
             raise SettingsError(f"There is no setting called {name!r}: {hint}")
 
 
-def _check_count(name, value, *, least, none_allowed=False):
+def check_count(name: str, value: object, *, least: int, none_allowed: bool = False) -> None:
+    """Refuse what is no whole number of `least` or more. Raises SettingsError, which names the knob."""
     if value is None and none_allowed:
         return
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
