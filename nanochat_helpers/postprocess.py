@@ -7,7 +7,9 @@ whether it is true or kind is not decided here.
 import re
 from dataclasses import dataclass
 
-END_OF_SENTENCE = re.compile(r"[.!?…。！？][\"'”’)\]]*(?=\s|$)")
+# A full stop ends a sentence where white space follows, but not after the number that opens a line of a list ("2. ").
+# Chinese and Japanese leave no space after theirs.
+END_OF_SENTENCE = re.compile(r"(?<!^\d)(?<!^\d\d)[.!?…][\"'”’)\]]*(?=\s|$)|[。！？][”’」』）]*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,15 @@ class Cleaned:
 
 
 def remove_special_tokens(text: str, special_tokens: list[str]) -> str:
-    """Take out control tokens that were written as text: "Hello<|im_end|>" becomes "Hello"."""
-    for token in special_tokens:
-        text = text.replace(token, "")
+    """Take out control tokens that were written as text: "Hello<|im_end|>" becomes "Hello".
+
+    One that only appears when another is taken out goes, too: nothing is left of "<|im_<|im_end|>end|>".
+    """
+    before = None
+    while text != before:
+        before = text
+        for token in special_tokens:
+            text = text.replace(token, "")
     return text
 
 
@@ -43,15 +51,16 @@ def cut_at_stop_string(text: str, stop: tuple[str, ...]) -> str:
 def cut_loop(text: str, max_repeats: int = 2) -> str:
     """Cut a text that ends by saying the same thing over and over, after the first `max_repeats` times.
 
-    "No. No. No. No. No. No. No. No. " becomes "No. No. ". A loop has at least three copies and 30 characters in all, so
-    "ha ha ha" is none. The last copy may be unfinished.
+    "No. No. No. No. No. No. No. No. " becomes "No. No. ". A loop has at least one copy more than that and 30 characters
+    in all, so "ha ha ha" is none. The last copy may be unfinished.
     """
-    for period in range(1, len(text) // 3 + 1):
+    for period in range(1, len(text) // (max_repeats + 1) + 1):
         length = period
         while length < len(text) and text[-length - 1] == text[-length - 1 + period]:
             length += 1
-        if length >= max(30, 3 * period):
-            return text[: len(text) - length + period * max_repeats]
+        if length >= max(30, (max_repeats + 1) * period):
+            # What is left may end in another loop: "ha ha ha …" inside a verse that was repeated.
+            return cut_loop(text[: len(text) - length + period * max_repeats], max_repeats)
     return text
 
 
@@ -66,7 +75,7 @@ def cut_half_sentence(text: str) -> str:
 
 def tidy_white_space(text: str) -> str:
     """Remove space at both ends and at the ends of lines, and all but one of several empty lines."""
-    text = re.sub(r"[ \t]+(?=\n|$)", "", text)
+    text = "\n".join(line.rstrip(" \t\r") for line in text.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
