@@ -24,6 +24,8 @@ OLDEST, NEWEST = (3, 11), (3, 13)
 ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "Scripts" if os.name == "nt" else "bin", "python.exe" if os.name == "nt" else "python")
+# -P: a student's own random.py in the folder where they stand must not shadow Python's.
+RUN = [PYTHON, "-P", "-m"]
 STATE = os.path.join(VENV, "nanochat.json")
 LOG = os.path.join(VENV, "setup.log")
 LOCK = os.path.join(ROOT, "requirements.lock")
@@ -48,7 +50,7 @@ FAILURES = (
         "The disk is full: free about 4 GB",
     ),
     (
-        r"ensurepip is not available|No module named '?(venv|ensurepip)",
+        r"ensurepip is not\s+available|No module named '?(venv|ensurepip)",
         "This Python has no venv module: install it (Debian and Ubuntu: sudo apt install python3-venv)",
     ),
     (
@@ -144,10 +146,12 @@ def model_key():
 
 
 def venv_works(state):
-    """Tell whether .venv was made here (its scripts hold full paths) and its Python still starts."""
+    """Tell whether .venv was made here (its scripts hold full paths) and its Python starts and belongs to it."""
     if state.get("root") != ROOT or not os.path.isfile(PYTHON):
         return False
-    return subprocess.call([PYTHON, "-I", "-c", ""], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
+    # Without its pyvenv.cfg it would be the system's own Python, and pip would install there.
+    question = [PYTHON, "-I", "-c", "import sys; sys.exit(sys.prefix == sys.base_prefix)"]
+    return subprocess.call(question, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
 
 
 # --- the stages of a set-up ------------------------------------------------------------------------------------------
@@ -277,7 +281,7 @@ def install_packages(holders):
 def fetch_model(holders):
     """Fetch and convert the default model; the command shows its own progress and its own errors."""
     print("4/4 Fetching the default model", flush=True)
-    code = subprocess.call([PYTHON, "-m", "nanochat_helpers.cli", "models", "fetch", MODEL], pass_fds=holders)
+    code = subprocess.call(RUN + ["nanochat_helpers.cli", "models", "fetch", MODEL], pass_fds=holders)
     if code:
         raise Problem("The default model is not there yet: see the line above, then run the same command again")
 
@@ -339,7 +343,7 @@ def browser_here():
 def run_lab(arguments):
     """Open JupyterLab on the first lesson."""
     os.chdir(ROOT)
-    command = [PYTHON, "-m", "jupyterlab", "--log-level=WARN", "--ServerApp.answer_yes=True"]
+    command = RUN + ["jupyterlab", "--log-level=WARN", "--ServerApp.answer_yes=True"]
     if os.path.exists(os.path.join(ROOT, FIRST_LESSON)):
         command += ["--LabApp.default_url=/lab/tree/" + FIRST_LESSON]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -359,7 +363,7 @@ def run_checks(arguments):
 
 def run_chat(arguments):
     """Chat in the terminal."""
-    return hand_over([PYTHON, "-m", "nanochat_helpers.cli", "chat"] + arguments)
+    return hand_over(RUN + ["nanochat_helpers.cli", "chat"] + arguments)
 
 
 def say_ready(arguments):

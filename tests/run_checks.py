@@ -1,0 +1,46 @@
+"""Run every check, one after the other, and say at the end which failed. `python start.py test` calls this.
+
+With arguments, only pytest runs, with these:  python start.py test tests/test_sampling.py -k ties
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PYTEST = ["pytest", "--durations=5"]
+# Two processes, each with whole files, so that a model is loaded once in each.
+PARALLEL = ["-n", "2", "--dist", "loadscope"]
+CHECKS = {
+    "style": ["ruff", "check", "."],
+    "package": [*PYTEST, *PARALLEL, "tests", "--ignore=tests/browser"],
+    "browser": [*PYTEST, "--screenshot=only-on-failure", "tests/browser"],
+    # A kernel that died is noticed only when its cell's time is up.
+    "lessons": [*PYTEST, *PARALLEL, "--nbval-lax", "--nbval-cell-timeout=300", "notebooks"],
+}
+
+
+def run(command: list[str]) -> bool:
+    """Run a Python tool; tell whether it found nothing wrong."""
+    # Two processes with two threads each, on two cores, are several times slower than with one thread each.
+    environment = {"OMP_NUM_THREADS": "1"} | os.environ
+    return subprocess.run([sys.executable, "-m", *command], cwd=ROOT, env=environment).returncode == 0
+
+
+def main(arguments: list[str]) -> int:
+    checks = {"pytest": ["pytest", *arguments]} if arguments else CHECKS
+    failed = []
+    for name, command in checks.items():
+        started = time.monotonic()
+        print(f"\n--- {name}: {' '.join(command)}", flush=True)
+        if not run(command):
+            failed.append(name)
+        print(f"--- {name} took {time.monotonic() - started:.0f} s", flush=True)
+    print(f"\nFailed: {', '.join(failed)}" if failed else "\nEvery check passed.")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
