@@ -1,5 +1,5 @@
 """Where a model's files come from, before `models` loads them: the catalogue, the cache, the download, the conversion.
 
 Read in this order: `catalogue` (what there is), `cache` (where it is kept), `wheels` and `hub` (how it gets here),
-`gguf_files` (how a GGUF file becomes a folder that transformers can load). No lesson needs these modules by name.
+`gguf_files` (how GGUF becomes what transformers loads). No lesson needs these modules by name.
 """

@@ -1,45 +1,18 @@
 """Turn a GGUF file (weights squeezed to four or so bits) into a folder that transformers loads: float32 safetensors.
 
-SmolLM2 and its kin (architecture "llama", byte-level BPE) are converted here, in a few seconds and without torch.
-Every other architecture goes through transformers' own reader, which is slower and knows them all.
-Both formats are plain data, a table of contents and numbers, so nothing in such a file can run.
-Source: the GGUF specification (ggml, docs/gguf.md) and llama.cpp's convert_hf_to_gguf.py.
+SmolLM2 and its kin are converted in `gguf_llama`; every other architecture goes through transformers' own reader,
+which is slower and knows them all. Both formats are plain data, so nothing in such a file can run.
 """
 
 from __future__ import annotations
 
-import functools
 import json
-import struct
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelDamagedError, ModelError
-from .progress import quiet_libraries
-
-if TYPE_CHECKING:
-    import numpy as np
-
-Progress = Callable[[int, int], None]  # is told (tensors done, tensors in all)
-
-_TOKENS, _TYPES, _MERGES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "tokenizer.ggml.merges"
-_LONG = (_TOKENS, _TYPES, _MERGES, "tokenizer.ggml.scores")  # lists as long as the vocabulary
-_SPECIAL = {"bos": "bos", "eos": "eos", "pad": "padding", "unk": "unknown"}  # transformers' words for them, and GGUF's
-_CONTROL = 3  # GGUF's token type for tokens like <|im_end|>, which text can never become
-_DIGITS_APART = ("smollm", "starcoder", "refact", "command-r")  # GGUF's names for tokenizers that cut 42 into 4 and 2
-_LAYER_NAMES = {
-    "attn_norm": "input_layernorm",
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "ffn_norm": "post_attention_layernorm",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-}
-_OUTER_NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
+from ..errors import ModelError
+from .gguf_llama import Progress, convert_llama, is_plain_llama, write_json
+from .gguf_reader import open_gguf, read_about, special_ids
+from .progress import hushed_transformers
 
 
 def convert_gguf(gguf: Path, folder: Path, *, on_progress: Progress = lambda done, total: None) -> None:
@@ -48,240 +21,62 @@ def convert_gguf(gguf: Path, folder: Path, *, on_progress: Progress = lambda don
     Raises ModelDamagedError for a broken file, ModelError for an architecture that nobody here can read.
     """
     reader = open_gguf(gguf)
-    about = {key: _value(field) for key, field in reader.fields.items() if key not in _LONG}
-    if _is_plain_llama(reader, about):
-        _write_json(folder / "config.json", _llama_config(reader, about))
-        _write_tokenizer(folder, reader, about)
-        _write_safetensors(folder / "model.safetensors", _llama_tensors(reader, about), on_progress)
+    about = read_about(reader)
+    if is_plain_llama(reader, about):
+        convert_llama(reader, about, folder, on_progress)
     else:
-        _convert_with_transformers(gguf, folder, about)
+        convert_with_transformers(gguf, folder, about)
 
 
-def open_gguf(gguf: Path):
-    """Open a GGUF file; its tensors stay on the disk until they are used. Raises ModelDamagedError."""
-    from gguf import GGUFReader
-
-    try:
-        return GGUFReader(gguf)
-    except (ValueError, IndexError, KeyError, OverflowError, MemoryError, OSError) as problem:
-        raise ModelDamagedError(
-            f"{gguf} is no complete GGUF file ({str(problem) or type(problem).__name__}). Fetch it again."
-        ) from problem
-
-
-# --- what the file says about the model ---------------------------------------------------------------------------
-
-
-def _value(field) -> Any:
-    """Read one entry of the table of contents: a text, a number, or a list of those."""
-    from gguf import GGUFValueType
-
-    if field.types[-1] == GGUFValueType.STRING:
-        values = [str(bytes(field.parts[i]), "utf-8", "replace") for i in field.data]
-    else:
-        values = [item for i in field.data for item in field.parts[i].tolist()]
-    return values if field.types[0] == GGUFValueType.ARRAY else values[0]
+def convert_with_transformers(gguf: Path, folder: Path, about: dict) -> None:
+    """Convert by transformers' own reader: load, drop the note "quantized", save."""
+    with hushed_transformers():
+        try:
+            tokenizer, model = _read_with_transformers(gguf)
+        except Exception as problem:  # the reader of each architecture fails in its own way
+            raise ModelError(
+                f"{gguf} cannot be converted (architecture {about.get('general.architecture')!r}): "
+                f"{str(problem).strip() or type(problem).__name__} Choose another .gguf file, or the model's hub id."
+            ) from problem
+        _without_quantization(model).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    _set_special_tokens(folder, tokenizer, about)
 
 
-def _is_plain_llama(reader, about: dict) -> bool:
-    names = {_hf_name(tensor.name) for tensor in reader.tensors}
-    return (
-        about.get("general.architecture") == "llama"
-        and about.get("tokenizer.ggml.model") == "gpt2"
-        and about.get("tokenizer.ggml.pre") in (*_DIGITS_APART, "gpt-2", "default")
-        and "llama.rope.scaling.type" not in about
-        and None not in names
-        and _MERGES in reader.fields
-    )
-
-
-def _hf_name(name: str) -> str | None:
-    """Translate a tensor's name: `blk.0.attn_q.weight` is `model.layers.0.self_attn.q_proj.weight` in transformers."""
-    match name.split("."):
-        case ["blk", layer, part, "weight"] if part in _LAYER_NAMES:
-            return f"model.layers.{layer}.{_LAYER_NAMES[part]}.weight"
-        case [part, "weight"] if part in _OUTER_NAMES:
-            return f"{_OUTER_NAMES[part]}.weight"
-    return None
-
-
-def _special_ids(about: dict) -> dict[str, int]:
-    """Find bos, eos, pad and unk. A file without a pad token pads with eos, as is usual for decoders."""
-    ids = {short: about.get(f"tokenizer.ggml.{long}_token_id") for short, long in _SPECIAL.items()}
-    ids["pad"] = ids["eos"] if ids["pad"] is None else ids["pad"]
-    return {short: token_id for short, token_id in ids.items() if token_id is not None}
-
-
-def _llama_config(reader, about: dict) -> dict:
-    heads = about["llama.attention.head_count"]
-    ids = _special_ids(about)
-    return {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "dtype": "float32",
-        "vocab_size": len(reader.fields[_TOKENS].data),
-        "hidden_size": about["llama.embedding_length"],
-        "intermediate_size": about["llama.feed_forward_length"],
-        "num_hidden_layers": about["llama.block_count"],
-        "num_attention_heads": heads,
-        "num_key_value_heads": about.get("llama.attention.head_count_kv", heads),
-        "head_dim": about.get("llama.rope.dimension_count", about["llama.embedding_length"] // heads),
-        "max_position_embeddings": about["llama.context_length"],
-        "rms_norm_eps": about["llama.attention.layer_norm_rms_epsilon"],
-        "rope_parameters": {"rope_type": "default", "rope_theta": about.get("llama.rope.freq_base", 10000.0)},
-        "hidden_act": "silu",
-        "attention_bias": False,
-        "mlp_bias": False,
-        "tie_word_embeddings": all(tensor.name != "output.weight" for tensor in reader.tensors),
-        "use_cache": True,
-        **{f"{name}_token_id": ids.get(name) for name in ("bos", "eos", "pad")},
-    }
-
-
-# --- the weights --------------------------------------------------------------------------------------------------
-
-
-def _llama_tensors(reader, about: dict) -> Iterator[tuple[str, tuple[int, ...], Callable[[], np.ndarray]]]:
-    """Give each tensor's name, shape and a function that computes its float32 numbers."""
-    heads = about["llama.attention.head_count"]
-    heads_of = {"attn_q": heads, "attn_k": about.get("llama.attention.head_count_kv", heads)}
-    for tensor in reader.tensors:
-        shape = tuple(int(size) for size in reversed(tensor.shape))  # GGUF counts from the innermost dimension
-        part = tensor.name.split(".")[-2]
-        yield _hf_name(tensor.name), shape, functools.partial(_numbers, tensor, heads_of.get(part))
-
-
-def _numbers(tensor, heads: int | None) -> np.ndarray:
-    """Dequantize one tensor. llama.cpp keeps the two halves of each query and key head interleaved: undo that."""
-    import gguf
-    import numpy as np
-
-    numbers = gguf.dequantize(tensor.data, tensor.tensor_type)
-    if heads:
-        rows, columns = numbers.shape
-        numbers = numbers.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
-    return np.ascontiguousarray(numbers, dtype="<f4")
-
-
-def _write_safetensors(path: Path, tensors: Iterable, on_progress: Progress) -> None:
-    """Write the safetensors format: the header's length, a JSON header, then the numbers, one tensor after another.
-
-    One tensor is in memory at a time, so the peak is the largest tensor and not the model.
-    """
-    tensors = list(tensors)
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    end = 0
-    for name, shape, _ in tensors:
-        start, end = end, end + 4 * _product(shape)
-        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [start, end]}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)  # the numbers start at a multiple of eight
-    with path.open("wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for done, (_, shape, numbers) in enumerate(tensors, start=1):
-            values = numbers()
-            if values.shape != shape:
-                raise ModelDamagedError(f"{path.name}: a tensor has the shape {values.shape} instead of {shape}.")
-            file.write(values.data)
-            on_progress(done, len(tensors))
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    product = 1
-    for size in shape:
-        product *= size
-    return product
-
-
-# --- the tokenizer ------------------------------------------------------------------------------------------------
-
-
-def _write_tokenizer(folder: Path, reader, about: dict) -> None:
-    tokens, types = _value(reader.fields[_TOKENS]), _value(reader.fields[_TYPES])
-    merges = [tuple(merge.split(" ")) for merge in _value(reader.fields[_MERGES])]
-    tokenizer = _byte_level_bpe(tokens, merges, digits_apart=about["tokenizer.ggml.pre"] in _DIGITS_APART)
-    tokenizer.add_special_tokens(_added(token for token, kind in zip(tokens, types, strict=True) if kind == _CONTROL))
-    tokenizer.save(str(folder / "tokenizer.json"))
-    _write_json(folder / "tokenizer_config.json", _tokenizer_config(tokens, about))
-    if template := about.get("tokenizer.chat_template"):
-        (folder / "chat_template.jinja").write_text(template, encoding="utf-8", newline="\n")
-
-
-def _byte_level_bpe(tokens: list[str], merges: list[tuple[str, str]], *, digits_apart: bool):
-    """Build the tokenizer of GPT-2: split text into words, write each as bytes, merge the bytes pair by pair."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-
-    words = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    digits = pre_tokenizers.Digits(individual_digits=True)
-    tokenizer = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, words]) if digits_apart else words
-    tokenizer.decoder = decoders.ByteLevel()
-    return tokenizer
-
-
-def _added(tokens: Iterable[str]) -> list:
-    from tokenizers import AddedToken
-
-    return [AddedToken(token, special=True, normalized=False) for token in tokens]
-
-
-def _tokenizer_config(tokens: list[str], about: dict) -> dict:
-    """Set all by hand that transformers would otherwise guess, differently from version to version."""
-    return {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "clean_up_tokenization_spaces": False,
-        "model_max_length": about["llama.context_length"],
-        **{f"{name}_token": tokens[token_id] for name, token_id in _special_ids(about).items()},
-    }
-
-
-# --- any other architecture ---------------------------------------------------------------------------------------
-
-
-def _convert_with_transformers(gguf: Path, folder: Path, about: dict) -> None:
-    """Convert by transformers' own reader: load, drop the note "quantized", save. Slower, and knows many kinds."""
-    quiet_libraries()
+def _read_with_transformers(gguf: Path) -> tuple:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(
-            gguf.parent, gguf_file=gguf.name, dtype=torch.float32, local_files_only=True
-        )
-    except Exception as problem:  # the reader of each architecture fails in its own way
-        raise ModelError(
-            f"{gguf} cannot be converted: transformers says {str(problem).splitlines()[0]!r} "
-            f"(architecture {about.get('general.architecture')!r}). Choose another .gguf file, or the model's hub id."
-        ) from problem
+    where = {"gguf_file": gguf.name, "local_files_only": True}
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **where)
+    return tokenizer, AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **where)
+
+
+def _without_quantization(model):
+    """Build the same model without the note "quantized", with which save_pretrained refuses it."""
+    import torch
+
     settings = model.config.to_dict()
-    settings.pop("quantization_config", None)  # save_pretrained refuses a model that calls itself quantized
-    with torch.device("meta"):
+    settings.pop("quantization_config", None)
+    with torch.device("meta"):  # no memory for weights that are replaced at once
         plain = type(model)(type(model.config).from_dict(settings))
     plain.load_state_dict(model.state_dict(), assign=True)
     plain.tie_weights()
-    plain.save_pretrained(folder)
-    tokenizer.clean_up_tokenization_spaces = False
-    tokenizer.save_pretrained(folder)
-    _set_special_tokens(folder, tokenizer, about)
+    return plain
 
 
 def _set_special_tokens(folder: Path, tokenizer, about: dict) -> None:
     """Put the special tokens that the file names into both settings files: transformers 5.15 reads a wrong eos."""
-    ids = _special_ids(about)
+    ids = special_ids(about)
     names = tokenizer.convert_ids_to_tokens(list(ids.values()))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config |= {f"{name}_token_id": token_id for name, token_id in ids.items() if name != "unk"}
     for machine in ("_name_or_path", "_model_name_or_path"):
         config.pop(machine, None)
-    _write_json(folder / "config.json", config)
+    write_json(folder / "config.json", config)
     settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
     settings |= {f"{name}_token": token for name, token in zip(ids, names, strict=True)}
     settings |= {"clean_up_tokenization_spaces": False, "model_max_length": config.get("max_position_embeddings")}
     for machine in ("is_local", "local_files_only", "name_or_path"):
         settings.pop(machine, None)
-    _write_json(folder / "tokenizer_config.json", settings)
-
-
-def _write_json(path: Path, content: dict) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+    write_json(folder / "tokenizer_config.json", settings)

@@ -42,15 +42,16 @@ def fetch_from_hub(name: str, repo: str, folder: Path, *, show_progress: bool) -
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
+    endpoint = os.environ.get("HF_ENDPOINT") or None  # the library reads it only when it is imported
     had_bars = not are_progress_bars_disabled()
     disable_progress_bars()
     try:
-        info = HfApi().model_info(repo, files_metadata=True, timeout=20)
+        info = HfApi(endpoint=endpoint).model_info(repo, files_metadata=True, timeout=20)
         files = {file.rfilename: file for file in info.siblings or ()}
         wanted = choose_files(name, list(files))
         total = sum(files[path].size or 0 for path in wanted)
         with watched(folder, total, f"Fetching {name}", show=show_progress):
-            snapshot_download(repo, revision=info.sha, local_dir=folder, allow_patterns=wanted)
+            snapshot_download(repo, revision=info.sha, local_dir=folder, allow_patterns=wanted, endpoint=endpoint)
     except ModelError:
         raise
     except Exception as problem:  # httpx, httpx2 and requests each have their own tree, by version of the hub library
@@ -79,10 +80,7 @@ def choose_files(name: str, files: list[str]) -> list[str]:
 
 def find_in_hub_cache(repo: str) -> Path | None:
     """Find a model that another program has already brought from the hub into the hub library's own cache."""
-    quiet_libraries()
-    from huggingface_hub import constants
-
-    home = Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}"
+    home = _hub_cache() / f"models--{repo.replace('/', '--')}"
     try:
         revision = (home / "refs" / "main").read_text(encoding="utf-8").strip()
     except OSError:
@@ -90,6 +88,12 @@ def find_in_hub_cache(repo: str) -> Path | None:
     folder = home / "snapshots" / revision
     has_weights = (folder / "model.safetensors").exists() or (folder / "model.safetensors.index.json").exists()
     return folder if has_weights and (folder / "config.json").exists() else None
+
+
+def _hub_cache() -> Path:
+    """Tell where the hub library keeps its files, by its own rules, without the time that importing it takes."""
+    general = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    return Path(os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME") or general) / "hub").expanduser()
 
 
 def explain_hub(name: str, problem: Exception) -> ModelError:

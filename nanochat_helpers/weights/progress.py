@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +22,24 @@ def quiet_libraries() -> None:
     """Ask the Hugging Face libraries to be quiet; call it before importing them. A user's own choice is kept."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+
+
+@contextlib.contextmanager
+def hushed_transformers() -> Iterator[None]:
+    """Keep transformers' bars and remarks off the screen for a while."""
+    quiet_libraries()
+    from transformers.utils import logging
+
+    had_bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):  # for the bar of its GGUF reader, which has no switch
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if had_bars:
+            logging.enable_progress_bar()
 
 
 @contextlib.contextmanager
