@@ -65,6 +65,17 @@ def test_the_articles_workflow_runs_as_printed_in_every_form(form):
     }
 
 
+@pytest.mark.parametrize("engine", ["transformers", "llama.cpp"])
+def test_the_articles_workflow_answers_on_the_real_model(engine, request):
+    if engine == "llama.cpp":
+        pytest.importorskip("xllamacpp")
+    fixture = {"transformers": "backbone", "llama.cpp": "llama_cpp_backbone"}[engine]
+    spec = article(GENERATE, parameters=ARTICLE["steps"][GENERATE]["parameters"] | {"temperature": 0})
+    reply = run(spec, request.getfixturevalue(fixture), text="What is the capital of France?")
+    assert "Paris" in reply.text
+    assert len(reply.trace.input_ids) + len(reply.trace.tokens) <= 80
+
+
 def test_a_parsed_workflow_runs_and_says_what_it_holds():
     workflow = parse_workflow(ARTICLE)
     settings = GenerationSettings(temperature=0.7, max_length=80, top_p=0.9)
