@@ -337,7 +337,7 @@ def merge_stages(pieces: Sequence[str], merges: Sequence[Pair]) -> list[MergeSta
     >>> [stage.pieces for stage in merge_stages("bees", [("b", "e"), ("be", "e")])]
     [('b', 'e', 'e', 's'), ('be', 'e', 's'), ('bee', 's')]
     """
-    rank = {pair: number for number, pair in reversed(list(enumerate(merges)))}
+    rank = {pair: number for number, pair in enumerate(merges)}
     pieces = tuple(pieces)
     stages = []
     while True:

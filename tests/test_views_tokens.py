@@ -19,7 +19,6 @@ from nanochat_helpers.views.tokens import (
 )
 
 TOY = "hop hop top"
-SINGLE = {"br", "i"}
 
 
 class Page(HTMLParser):
@@ -132,7 +131,7 @@ def test_hostile_text_shows_as_text(smollm2_tokenizer):
     text = "<script>alert('x')</script>\" onmouseover=\"x <|im_end|>"
     page = Page(chips_html(chips_data(text, smollm2_tokenizer)))
     assert "script" not in page.tags
-    assert "<script" not in chips_html(chips_of("<script>")[:0] + [Chip((Piece(0, "<script>", b"<script>"),))])
+    assert "<script" not in chips_html([Chip((Piece(0, "<script>", b"<script>"),))])
     assert "nc-special" in page.classes
 
 

@@ -77,7 +77,8 @@ def bar(share: float, *, label: str) -> str:
 
 # Text takes the colour of the page and tints are see-through, so that light and dark themes both work.
 _STYLE = """<style>
-.nc{font-size:16px;line-height:1.45;margin:.4em 0;max-width:70em;container-type:inline-size;position:relative}
+.nc{font-size:16px;line-height:1.45;margin:.4em 0;padding-right:.9em;max-width:70em;container-type:inline-size;
+ position:relative}
 .nc *{box-sizing:border-box}
 .nc p{margin:.2em 0}
 .nc-head{display:flex;flex-wrap:wrap;gap:.1em 1.2em;margin-bottom:.5em}
@@ -129,5 +130,5 @@ _STYLE = """<style>
 .nc-pairs>.nc-first{font-weight:bold}
 @container (max-width:640px){
 .nc-row{grid-template-columns:1fr auto}.nc-row>:nth-child(2){grid-column:1/-1;grid-row:2}
-.nc-two{grid-template-columns:1fr}}
+.nc-two{grid-template-columns:1fr}.nc-chips{padding-bottom:6em}.nc-detail{height:5.4em}}
 </style>"""

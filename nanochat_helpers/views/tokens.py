@@ -89,7 +89,7 @@ def _chip(chip, number):
 
 def _detail(chip):
     if chip.is_special:
-        return f"a control token: {count(1, 'token')}, never shown in a chat"
+        return "a control token: it steers the chat and is not shown in it"
     names = " + ".join(f"{visible(piece.token)} <b>{piece.token_id}</b>" for piece in chip.pieces)
     hex_bytes = " ".join(f"{byte:02X}" for byte in chip.bytes[:16]) + (" …" if len(chip.bytes) > 16 else "")
     return f"in the vocabulary: {names}<br>{count(len(chip.bytes), 'byte')}: {hex_bytes}"

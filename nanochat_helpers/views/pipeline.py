@@ -1,0 +1,65 @@
+"""The map of the whole: the seven steps of one reply, what each took, what it gave, and how long that was.
+
+`pipeline_data` reads a trace, `pipeline_html` draws it.
+"""
+
+import html
+from dataclasses import dataclass
+
+from ..trace import Trace
+from .markup import bar, figure
+
+MODULES = ("chat", "tokens", "prompts · history", "backbones", "sampling · generation", "postprocess", "this cell")
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """One step of the pipeline: its place, its name, the module it lives in, and what it did for this reply."""
+
+    number: int
+    name: str
+    module: str
+    took: str
+    gave: str
+    seconds: float
+    share: float  # of the time of all steps, 0 to 1
+
+
+def pipeline_data(trace: Trace) -> list[StepRow]:
+    """The seven steps of the reply that this trace recorded."""
+    total = sum(trace.seconds.values()) or 1.0
+    return [
+        StepRow(number, name, module, took, gave, trace.seconds.get(name, 0.0), trace.seconds.get(name, 0.0) / total)
+        for number, (module, (name, took, gave)) in enumerate(zip(MODULES, trace.summary(), strict=True), start=1)
+    ]
+
+
+def pipeline_html(rows: list[StepRow]) -> str:
+    """Draw the steps from top to bottom, one row each."""
+    drawn = "".join(_row(row) for row in rows)
+    return figure(f'{_STYLE}<ol class="nc-steps">{drawn}</ol>', label="The seven steps of one reply")
+
+
+def _row(row):
+    milliseconds = f"{1000 * row.seconds:,.1f} ms"
+    share = bar(row.share, label=f"{round(100 * row.share)} % of the time")
+    return (
+        f'<li class="nc-step"><b class="nc-number" aria-hidden="true">{row.number}</b>'
+        f'<span class="nc-name"><b>{html.escape(row.name)}</b><br><code class="nc-dim">{html.escape(row.module)}</code>'
+        f'</span><span class="nc-made">{html.escape(row.took)} <b>→</b> {html.escape(row.gave)}</span>'
+        f'<span class="nc-time">{milliseconds}{share}</span></li>'
+    )
+
+
+_STYLE = """<style>
+.nc .nc-steps{list-style:none;margin:0;padding:0}
+.nc .nc-step{display:grid;grid-template-columns:2.2em 13em 1fr 8em;gap:.2em .9em;align-items:center;padding:.45em 0;
+ margin:0;border-top:1px solid rgba(128,128,128,.4)}
+.nc-number{display:flex;align-items:center;justify-content:center;width:2em;height:2em;border-radius:50%;
+ background:#0072B2;color:#fff}
+.nc-name code{font-size:.82em;background:none;color:inherit}
+.nc-made{overflow-wrap:anywhere}
+.nc-time{text-align:right;font-variant-numeric:tabular-nums}
+@container (max-width:640px){
+.nc .nc-step{grid-template-columns:2.2em 1fr auto}.nc-made{grid-column:2/-1;grid-row:2}.nc-time{width:6em}}
+</style>"""
