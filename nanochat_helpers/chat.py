@@ -91,17 +91,20 @@ class Chat:
         The pieces are the raw text. The clean one, which the conversation keeps, is `last_reply.text`.
         """
         self._cancel.clear()
-        messages = [*self.messages, user_message(text)]
-        settings, trace = self._prepare(text, messages)
+        before = self.messages
+        settings, trace = self._prepare(text, [*before, user_message(text)])
         finish_reason = "cancelled"
         try:
             for step in self._write(settings, trace):
                 finish_reason = step.finish_reason or finish_reason
                 yield step.text
-        finally:
-            # Also reached when the reader stops listening half-way: what was written so far is the reply.
-            if trace.tokens:
-                self._finish(messages, settings, trace, finish_reason)
+        except (GeneratorExit, KeyboardInterrupt):
+            # The reader stopped listening half-way: what was written so far is the reply. Unless the conversation has
+            # gone on without it: a reader may have kept this iterator for long.
+            if trace.tokens and self.messages is before:
+                self._finish(before, settings, trace, finish_reason)
+            raise
+        self._finish(before, settings, trace, finish_reason)
 
     def _prepare(self, text, messages):
         """Steps 1 to 3: from the message to the prompt's input_ids."""
@@ -135,8 +138,8 @@ class Chat:
             start = now
             yield step
 
-    def _finish(self, messages, settings, trace, finish_reason):
-        """Steps 6 and 7: clean the text, and keep it."""
+    def _finish(self, before, settings, trace, finish_reason):
+        """Steps 6 and 7: clean the text, and keep it, if the conversation is still what it was before."""
         trace.raw_text = "".join(token.text for token in trace.tokens)
         trace.finish_reason = finish_reason
         with _timed(trace, "post-processing"):
@@ -150,7 +153,8 @@ class Chat:
         inference = sum(token.seconds if token.model_seconds is None else token.model_seconds for token in trace.tokens)
         trace.seconds |= {"model inference": inference, "generation control": writing - inference}
         trace.seconds = {name: round(trace.seconds.get(name, 0.0), 6) for name in STEPS}
-        self.messages = [*messages, {"role": "assistant", "content": cleaned.text}]
+        if self.messages is before:
+            self.messages = [*trace.messages, {"role": "assistant", "content": cleaned.text}]
         self.last_reply = Reply(cleaned.text, finish_reason, trace)
 
     def count_tokens(self, messages: list[dict]) -> int:

@@ -86,6 +86,8 @@ def stream(
     The same seed gives the same reply. Raises ContextError, SettingsError, CannotChatError.
     """
     max_new_tokens = room_for_reply(backbone, len(input_ids), settings)
+    if cancel and cancel.is_set():
+        return
     decoder = TextDecoder(backbone.tokenizer, skip_special_tokens=skip_special_tokens)
     watch = StopStringWatch(settings.stop)
     chosen = _choose_tokens(backbone, list(input_ids), settings, max_new_tokens)
