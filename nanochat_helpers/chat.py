@@ -24,7 +24,7 @@ RESERVED_FOR_REPLY = 64
 DEFAULT_SYSTEM = "You are a helpful AI assistant."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Reply:
     """What the chatbot answers.
 
@@ -38,6 +38,9 @@ class Reply:
 
     def __str__(self) -> str:
         return self.text
+
+    def __repr__(self) -> str:
+        return f"{self.text}\n({len(self.trace.tokens)} tokens, ended by {self.finish_reason!r})"
 
 
 class Chat:

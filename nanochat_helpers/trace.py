@@ -53,7 +53,7 @@ class TokenRecord:
     model_seconds: float | None = None
 
 
-@dataclass
+@dataclass(repr=False)
 class Trace:
     """The record of one reply.
 
@@ -81,13 +81,14 @@ class Trace:
     def summary(self) -> list[tuple[str, str, str]]:
         """One row for each of the seven steps: its name, what went in, what came out."""
         edited = ", ".join(edit["name"] for edit in self.edits) or "nothing to mend"
-        left_out = f", {len(self.dropped)} messages dropped" if self.dropped else ""
+        left_out = f", {_count(len(self.dropped), 'message')} dropped" if self.dropped else ""
+        messages, written = _count(len(self.messages), "message"), _count(len(self.tokens), "token")
         made = [
-            (_short(self.user_message), f"{len(self.messages)} messages"),
-            (_short(self.user_message), f"{len(self.user_ids)} token ids"),
-            (f"{len(self.messages)} messages", f"a prompt of {len(self.input_ids)} tokens{left_out}"),
-            (f"{len(self.input_ids)} input_ids", f"logits, {len(self.tokens)} times"),
-            ("logits and settings", f"{len(self.tokens)} tokens, then {self.finish_reason!r}"),
+            (_short(self.user_message), messages),
+            (_short(self.user_message), _count(len(self.user_ids), "token id")),
+            (messages, f"a prompt of {_count(len(self.input_ids), 'token')}{left_out}"),
+            (_count(len(self.input_ids), "token id"), f"logits for {written}"),
+            ("logits and settings", f"{written}, ended by {self.finish_reason!r}"),
             (_short(self.raw_text), edited),
             (_short(self.text), "shown"),
         ]
@@ -99,6 +100,8 @@ class Trace:
             for number, (name, took, gave) in enumerate(self.summary(), start=1)
         ]
         return "\n".join([f"{self.model} with {self.engine}", *rows])
+
+    __repr__ = __str__  # in a notebook, the seven rows say more than all fields in one line
 
     def save(self, path: str | Path) -> None:
         """Write the trace as JSON."""
@@ -159,6 +162,10 @@ def _finite(logit: float) -> float | None:
 
 def _rounded(prob: float) -> float:
     return float(f"{prob:.6g}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _short(text: str, length: int = 40) -> str:
