@@ -72,10 +72,12 @@ class LlamaCppBackbone:
         def work():
             try:
                 self._server.handle_completions(request, receive)
+            except Exception as error:  # it must reach the reader, who waits in another thread
+                chunks.put({"error": {"message": str(error)}})
             finally:
                 chunks.put(END)
 
-        worker = threading.Thread(target=work, daemon=True)
+        worker = threading.Thread(target=work, name="llama.cpp", daemon=True)
         worker.start()
         try:
             while (chunk := chunks.get()) is not END:

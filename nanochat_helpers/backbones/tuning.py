@@ -45,11 +45,14 @@ def choose_threads(run: Callable[[], object]) -> int:
 
     Memory is the limit and not the number of cores: with a busy neighbour, two threads can be slower than one.
     """
-    cores = usable_cores()
+    cores, before = usable_cores(), torch.get_num_threads()
     seconds = {}
-    for threads in sorted({1, cores // 2 or 1, cores}):
-        torch.set_num_threads(threads)
-        seconds[threads] = trial(run)
+    try:
+        for threads in sorted({1, cores // 2 or 1, cores}):
+            torch.set_num_threads(threads)
+            seconds[threads] = trial(run)
+    finally:
+        torch.set_num_threads(before)
     # Of counts that are about as fast, the largest: long prompts do gain from it.
     return max(threads for threads, taken in seconds.items() if taken <= min(seconds.values()) * 1.1)
 
