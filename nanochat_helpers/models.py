@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import EngineError, ModelDamagedError, NanoChatError
@@ -30,7 +31,7 @@ __all__ = [
 ENGINES = ("auto", "transformers", "llama.cpp")
 
 
-def load_model(name: str = "smollm2", *, engine: str = "auto", show_progress: bool = True) -> Backbone:
+def load_model(name: str | Path = "smollm2", *, engine: str = "auto", show_progress: bool = True) -> Backbone:
     """Load a model by its name, fetching it first if it is not on this machine.
 
     `name` is one of the CATALOGUE, a hub id ("owner/name"), a folder, or a path to a `.gguf` file.
@@ -51,7 +52,7 @@ def load_model(name: str = "smollm2", *, engine: str = "auto", show_progress: bo
     return backbone
 
 
-def load_tokenizer(name: str = "smollm2", *, show_progress: bool = True) -> PreTrainedTokenizerBase:
+def load_tokenizer(name: str | Path = "smollm2", *, show_progress: bool = True) -> PreTrainedTokenizerBase:
     """Load only the tokenizer of a model: enough for lessons about tokens, and quick."""
     files = fetch_model(name, show_progress=show_progress)
     check_sizes(files.name, files.folder)

@@ -48,9 +48,10 @@ def read_marker(folder: Path) -> dict | None:
     return marker if isinstance(marker, dict) and marker.get("format") == FORMAT else None
 
 
-def seal(folder: Path, **facts: str | None) -> None:
+def seal(folder: Path, **facts: object) -> None:
     """Write the marker: the facts, and the size of every file, by which a damaged one is found later."""
-    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in _files(folder)}
+    files = (path for path in _files(folder) if path != folder / MARKER)
+    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
     marker = {"format": FORMAT, **facts, "files": sizes}
     (folder / MARKER).write_text(json.dumps(marker, indent=1), encoding="utf-8")
 
@@ -89,13 +90,17 @@ def locked(name: str, home: str) -> Iterator[Path]:
 
     folder = model_dir(home)
     with _explained(name):
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder.parent / f".{home}.lock")
         lock.acquire()
     try:
+        with _explained(name):
+            folder.mkdir(exist_ok=True)
         _clear_drafts(folder)
         yield folder
     finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # succeeds only when nothing came into it
         lock.release()
 
 
@@ -122,7 +127,6 @@ def delete(folder: Path) -> None:
             if part != going:
                 part.rename(going / part.name)
         shutil.rmtree(going)
-        folder.rmdir()
 
 
 def _clear_drafts(folder: Path) -> None:

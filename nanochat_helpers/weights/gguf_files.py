@@ -15,8 +15,8 @@ from .gguf_reader import open_gguf, read_about, special_ids
 from .progress import hushed_transformers
 
 
-def convert_gguf(gguf: Path, folder: Path, *, on_progress: Progress = lambda done, total: None) -> None:
-    """Write `gguf` into `folder` as config.json, model.safetensors and the tokenizer's files.
+def convert_gguf(gguf: Path, folder: Path, *, on_progress: Progress = lambda done, total: None) -> str | None:
+    """Write `gguf` into `folder` as config.json, model.safetensors and the tokenizer's files; return its end token.
 
     Raises ModelDamagedError for a broken file, ModelError for an architecture that nobody here can read.
     """
@@ -26,6 +26,7 @@ def convert_gguf(gguf: Path, folder: Path, *, on_progress: Progress = lambda don
         convert_llama(reader, about, folder, on_progress)
     else:
         convert_with_transformers(gguf, folder, about)
+    return json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("eos_token")
 
 
 def convert_with_transformers(gguf: Path, folder: Path, about: dict) -> None:

