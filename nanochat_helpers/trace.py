@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import get_origin
 
 from .errors import TraceError
 
@@ -112,7 +113,7 @@ class Trace:
         """Read a trace back. Raises TraceError for a file that is missing, damaged or from another version."""
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise TraceError(f"{path} cannot be read as a trace: {error}") from error
         if not isinstance(data, dict) or data.pop("version", None) != VERSION:
             raise TraceError(f"{path} is no trace of version {VERSION}: make it again with this NanoChat.")
@@ -121,10 +122,15 @@ class Trace:
                 TokenRecord(**{**token, "candidates": [Candidate(**row) for row in token["candidates"]]})
                 for token in data.pop("tokens")
             ]
-            return cls(tokens=tokens, **data)
+            trace = cls(tokens=tokens, **data)
+            for part in fields(cls):
+                kind = get_origin(part.type) or part.type
+                if not isinstance(getattr(trace, part.name), kind):
+                    raise TypeError(f"{part.name} is no {kind.__name__}")
         except (TypeError, KeyError) as error:
             known = ", ".join(part.name for part in fields(cls))
             raise TraceError(f"{path} is a damaged trace ({error}); a trace has: {known}.") from error
+        return trace
 
 
 def record_token(step, tokenizer, seconds: float) -> TokenRecord:
