@@ -16,7 +16,7 @@ from .generation import check_can_write, new_seed, room_for_reply, stream
 from .history import Fitted, TokenBudget
 from .models import CATALOGUE, chat_engine, fetch_model, load_model
 from .postprocess import clean
-from .prompts import check_messages, check_text, encode_prompt, encode_text, stop_strings
+from .prompts import check_message, check_messages, encode_prompt, encode_text, stop_strings
 from .settings import GenerationSettings
 from .trace import STEPS, Trace, record_token
 
@@ -179,7 +179,7 @@ def load_chat_model(name: str = "smollm2", *, engine: str = "auto", show_progres
 
 def user_message(text: str) -> dict:
     """Step 1, user input: check what was typed and give it its role. Raises MessageError."""
-    check_text(text)
+    check_message(text)
     if not text.strip():
         raise MessageError("The message is empty: please type something.")
     return {"role": "user", "content": text}

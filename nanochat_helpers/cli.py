@@ -127,13 +127,13 @@ def chat(
     from dataclasses import fields
 
     from .chat import Chat, load_chat_model, user_message
-    from .prompts import check_text
+    from .prompts import check_message
     from .settings import GenerationSettings
     from .terminal import Conversation, note, notes, show_reply
 
     typed = {field.name: context.params[field.name] for field in fields(GenerationSettings)}
     settings = GenerationSettings(**{name: value for name, value in typed.items() if value not in (None, [], ())})
-    check_text(system or "", "The system message")
+    check_message(system or "", "The system message")
     if message is not None:
         user_message(message)  # a mistake should show before seconds are spent on the model
     conversation = Chat(load_chat_model(model, engine=engine.value), system=system, settings=settings)

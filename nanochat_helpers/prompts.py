@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from .errors import MessageError
+from .tokens import check_text
 
 ROLES = ("system", "user", "assistant")
 PLAIN_NAMES = {"system": "", "user": "User: ", "assistant": "Bot: "}
@@ -38,17 +39,14 @@ def check_messages(messages: list[dict]) -> None:
             raise MessageError(f"Message {place} has the role {message['role']!r}; the roles are {', '.join(ROLES)}.")
         if message["role"] == "system" and place > 0:
             raise MessageError(f"Message {place} is a system message: it can only be the first one.")
-        check_text(message["content"], f"Message {place}")
+        check_message(message["content"], f"Message {place}")
 
 
-def check_text(text: str, what: str = "The message") -> None:
-    """Refuse what is no text, and text that cannot be encoded. Raises MessageError."""
-    if not isinstance(text, str):
-        raise MessageError(f"{what} must be text, not {type(text).__name__}.")
-    damaged = re.search("[\x00\ud800-\udfff]", text)
-    if damaged:
-        kind = "a NUL byte" if damaged[0] == "\0" else "half of a character (a lone surrogate)"
-        raise MessageError(f"{what} has {kind} at position {damaged.start()}: please remove it and send it again.")
+def check_message(text: str, what: str = "The message") -> None:
+    """Refuse what cannot be sent: no text, half a character, or a NUL byte. Raises MessageError."""
+    check_text(text, what)
+    if "\0" in text:
+        raise MessageError(f"{what} has a NUL byte at position {text.index(chr(0))}: please remove it.")
 
 
 def has_template(tokenizer) -> bool:

@@ -11,8 +11,8 @@ from nanochat_helpers.errors import MessageError
 from nanochat_helpers.prompts import (
     PLAIN_STOP,
     build_prompt,
+    check_message,
     check_messages,
-    check_text,
     encode_prompt,
     encode_text,
     has_template,
@@ -288,8 +288,8 @@ def test_no_message_at_all_makes_no_prompt(is_chat):
 def test_good_messages_pass():
     check_messages([])
     check_messages(CONVERSATION)
-    check_text("")
-    check_text("any text: \ufffd 😀 \x01 \uffff")
+    check_message("")
+    check_message("any text: \ufffd 😀 \x01 \uffff")
 
 
 def test_a_long_bad_message_makes_a_short_error():

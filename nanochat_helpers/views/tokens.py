@@ -8,16 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..tokens import (
-    Pair,
-    Piece,
-    Pieces,
-    TrainingStage,
-    group_characters,
-    learning_stages,
-    merge_pair,
-    split,
-)
+from ..bpe import Pair, Pieces, TrainingStage, learning_stages, merge_pair
+from ..tokens import Piece, group_characters, split
 from .markup import attribute, bar, count, figure, visible
 
 # --- chips: text above, numbers below
@@ -168,7 +160,7 @@ class MergeView:
 
 
 def merges_data(text: str, n_merges: int) -> MergeView:
-    """The state of the learning after some merges; see `tokens.learning_stages` for the rule."""
+    """The state of the learning after some merges; see `bpe.learning_stages` for the rule."""
     stages = learning_stages(text, n_merges + 1)
     merges = tuple(stage.next_pair for stage in stages[:n_merges] if stage.next_pair)
     return MergeView(merges, stages[min(n_merges, len(stages) - 1)])

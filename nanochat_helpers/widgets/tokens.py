@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..tokens import learning_stages
+from ..bpe import learning_stages
 from ..views import tokens as views
 from .live import WIDE, LiveView, StaticView, ipywidgets_or_none
 
