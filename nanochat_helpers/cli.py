@@ -43,8 +43,9 @@ def main(arguments: list[str] | None = None) -> None:
         stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode shows \u2026 and goes on
     sys.stdin.reconfigure(errors="surrogateescape")  # bytes that are no text are then refused like any bad message
     try:
-        code = app(arguments, prog_name="nanochat", standalone_mode=False) or 0
-        sys.stdout.flush()
+        code = (
+            app(arguments, prog_name="nanochat", standalone_mode=False) or 0
+        )  # a reader who leaves, such as `head`, ends it quietly
     except NanoChatError as error:
         code = _complain(str(error))
     except USAGE_ERROR as error:
@@ -52,10 +53,6 @@ def main(arguments: list[str] | None = None) -> None:
         code = _complain(f"{error.format_message().rstrip('.')}. See: {path} --help")
     except (KeyboardInterrupt, typer.Abort):
         code = EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone, as `head` does. Python would complain once more while it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except Exception as error:
         if os.environ.get("NANOCHAT_DEBUG"):
             raise

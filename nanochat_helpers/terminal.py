@@ -83,7 +83,6 @@ class Conversation:
         self.chat = chat
         self.at_keyboard = sys.stdin.isatty()
         self.live = sys.stdout.isatty()
-        self._dropped = 0
         self._commands = {"help": self.help, "settings": self.settings, "reset": self.reset, "trace": self.trace}
 
     def run(self) -> None:
@@ -146,12 +145,8 @@ class Conversation:
                 if self.at_keyboard and self.live:
                     write("\n")
                 raise
-        news = list(notes(reply))
-        if len(reply.trace.dropped) == self._dropped:
-            news = [text for text in news if "left out" not in text]
-        self._dropped = len(reply.trace.dropped)
-        for text in news:
-            note(text)
+        for text_of_note in notes(reply):
+            note(text_of_note)
 
     def help(self, _: str = "") -> None:
         """/help: list the commands."""
@@ -166,7 +161,6 @@ class Conversation:
     def reset(self, _: str = "") -> None:
         """/reset: forget the conversation."""
         self.chat.reset()
-        self._dropped = 0
         note("The conversation is forgotten.")
 
     def trace(self, path: str = "") -> None:

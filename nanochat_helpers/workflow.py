@@ -130,8 +130,6 @@ def _read(spec):
         return spec
     try:
         text = Path(spec).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise WorkflowError(f"{spec} is not JSON: it is no UTF-8 text.") from error
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise WorkflowError(f"The workflow {str(spec)!r:.80} cannot be read ({why}): give a JSON file.") from error

@@ -47,8 +47,7 @@ def nanochat(monkeypatch, capsys):
     def run(*arguments, stdin=b"", backbone=None):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
         if backbone:
-            for module in ("chat", "workflow"):
-                monkeypatch.setattr(f"nanochat_helpers.{module}.load_chat_model", lambda *_, **__: backbone)
+            monkeypatch.setattr("nanochat_helpers.chat.load_chat_model", lambda *_, **__: backbone)
         with pytest.raises(SystemExit) as left:
             cli.main(list(arguments))
         return Result(left.value.code, *capsys.readouterr())
@@ -245,7 +244,8 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("arguments, words", MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(nanochat, arguments, words):
+def test_a_mistake_is_one_line_on_stderr_before_any_model_is_loaded(nanochat, monkeypatch, arguments, words):
+    monkeypatch.delattr("nanochat_helpers.chat.load_model")
     code, out, err = nanochat(*arguments)
     assert (code, out) == (2, "")
     assert is_one_helpful_line(err, *words), err
@@ -497,9 +497,10 @@ def test_a_conversation_with_the_real_model(terminal, smollm2_files, tmp_path):
 
 
 def test_ctrl_c_stops_a_single_reply_and_the_program(terminal):
-    script = "and so on, " * 5000
+    script = "\n and so on, " * 5000
     screen = terminal([sys.executable, "-c", DRIVER, str(TESTS), script, "chat", "Go on", "--max-new-tokens", "50000"])
-    screen.wait_for("and so on")  # streamed, long before the end
+    screen.wait_for("and so on, \r\n and so on")  # streamed, long before the end
+    assert screen.seen.startswith("and so on")
     screen.type("\x03")
     screen.wait_for("Stopped.")
     assert screen.child.wait(timeout=30) == 130
