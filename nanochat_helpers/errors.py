@@ -8,8 +8,8 @@ NanoChatError
 │   ├── UnknownModelError    no model has this name (the nearest name is offered)
 │   ├── ModelMissingError    the model is not on this machine and could not be fetched
 │   ├── ModelDamagedError    a file of the model is incomplete or not what it should be
-│   └── EngineError          this engine cannot do what was asked, or is not installed
-├── CannotChatError          the model is an encoder: it reads text but cannot write it
+│   ├── EngineError          this engine cannot do what was asked, or is not installed
+│   └── CannotChatError      the model is an encoder: it reads text but cannot write it
 ├── WorkflowError            a workflow has a mistake; names the step and the key
 └── TraceError               a trace file is damaged or from another version
 """
