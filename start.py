@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -227,7 +228,8 @@ def make_venv():
         [base, "-m", "venv", "--clear", VENV], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise Problem(explain(done.stdout + done.stderr))
+        full = shutil.disk_usage(ROOT).free < 50 * 2**20  # venv keeps this reason to itself
+        raise Problem(explain(done.stdout + done.stderr + ("No space left on device" if full else "")))
     write_state({"root": ROOT})
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -419,6 +420,17 @@ def test_what_pip_and_venv_write_becomes_one_sentence_with_what_to_do(said, outp
 
 def test_a_full_disk_met_by_start_py_itself_says_so():
     assert "disk is full" in start.explain_os_error(OSError(28, os.strerror(28), "x"))
+
+
+def test_a_disk_too_full_for_a_venv_says_so(monkeypatch):
+    """Then venv only says that a command of its own "returned non-zero exit status 1"."""
+    monkeypatch.setattr(start.shutil, "disk_usage", lambda path: SimpleNamespace(free=1_000_000))
+    failed = SimpleNamespace(
+        returncode=1, stdout="", stderr="Error: Command '[...]' returned non-zero exit status 1.\n"
+    )
+    monkeypatch.setattr(start.subprocess, "run", lambda *arguments, **options: failed)
+    with pytest.raises(start.Problem, match="The disk is full"):
+        start.make_venv()
 
 
 @posix
