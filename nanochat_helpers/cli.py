@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = _complain(str(error))
     except USAGE_ERROR as error:
         path = error.ctx.command_path if error.ctx else "nanochat"
-        code = _complain(f"{error.format_message().rstrip('.')}. See: {path} --help")
+        code = _complain(f"{error.format_message().rstrip('.?')}. See: {path} --help")
     except (KeyboardInterrupt, typer.Abort):
         code = EXIT_INTERRUPTED
     except Exception as error:
