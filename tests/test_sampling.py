@@ -137,6 +137,12 @@ def test_top_p_takes_the_larger_id_first_of_equally_likely_tokens():
     assert kept(apply_top_p(from_probs(0.25, 0.25, 0.25, 0.25), 0.3)) == {2, 3}
 
 
+def test_ties_are_resolved_by_id_in_a_whole_vocabulary_too():
+    half = FULL_VOCABULARY // 2
+    assert kept(apply_top_p(torch.zeros(FULL_VOCABULARY), 0.5)) == set(range(half, FULL_VOCABULARY))
+    assert draw(torch.full((FULL_VOCABULARY,), 1 / FULL_VOCABULARY), 0.5) == half
+
+
 def test_min_p_keeps_what_is_at_least_that_fraction_of_the_favourite():
     # The favourite has 0.5, so a min_p of 0.4 asks for 0.2.
     assert kept(apply_min_p(from_probs(0.5, 0.3, 0.15, 0.05), 0.4)) == {0, 1}
@@ -391,6 +397,10 @@ def test_the_needle_points_into_a_bar_of_tokens_by_descending_probability(u, tok
 
 def test_of_equally_likely_tokens_the_smaller_id_comes_first():
     assert [draw(torch.full((4,), 0.25), u) for u in (0.0, 0.25, 0.5, 0.75, 0.999)] == [0, 1, 2, 3, 3]
+
+
+def test_u_is_a_share_of_the_whole_bar_even_where_rounding_made_it_shorter():
+    assert [draw(torch.tensor([0.25, 0.25]), u) for u in (0.4, 0.6)] == [0, 1]
 
 
 @pytest.mark.parametrize("u", [0.0, 0.5, 1 - 2**-53])
