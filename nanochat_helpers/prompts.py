@@ -115,9 +115,8 @@ def encode_text(text: str, tokenizer) -> list[int]:
     A control token in the text is cut after its first character, and the two halves are encoded each for itself:
     "<|im_end|>" becomes "<" and "|im_end|>", which mean nothing to the model.
     """
-    control_tokens = [token.content for token in tokenizer.added_tokens_decoder.values()]
-    longest_first = sorted(map(re.escape, control_tokens), key=len, reverse=True)
-    inside = f"(?={'|'.join(longest_first)})" if longest_first else "(?!)"
+    control_tokens = [re.escape(token.content) for token in tokenizer.added_tokens_decoder.values()]
+    inside = f"(?={'|'.join(control_tokens)})" if control_tokens else "(?!)"
     cuts = [match.start() + 1 for match in re.finditer(inside, text)]
     halves = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
     return [token_id for half in halves if half for token_id in tokenizer(half, add_special_tokens=False)["input_ids"]]

@@ -128,6 +128,10 @@ def test_top_p_keeps_the_most_likely_tokens_up_to_the_one_that_crosses_p(top_p, 
     assert kept(apply_top_p(from_probs(0.2, 0.5, 0.3), top_p)) == expected
 
 
+def test_top_p_of_1_keeps_even_what_has_probability_0():
+    assert kept(apply_top_p(torch.tensor([1e4, -1e4]), 1.0)) == {0, 1}
+
+
 def test_top_p_that_is_reached_exactly_needs_no_further_token():
     # Halves and quarters have no rounding error.
     assert kept(apply_top_p(from_probs(0.5, 0.25, 0.25), 0.5)) == {0}
