@@ -8,10 +8,12 @@ import select
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from packaging.version import Version
 from scripted import ScriptedBackbone
 
 from nanochat_helpers import cli
@@ -374,7 +376,9 @@ def test_the_capital_of_france_with_llama_cpp_needs_no_torch(smollm2_files):
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert "Paris" in result.stdout
-    assert result.stdout.endswith("\n0 False\n")
+    # Until 5.17, as on Colab, transformers imports torch along with any tokenizer; ours then changes nothing.
+    torch_comes_along = Version(version("transformers")) < Version("5.18")
+    assert result.stdout.endswith(f"\n0 {torch_comes_along}\n")
     assert result.stderr == ""
 
 
