@@ -8,11 +8,12 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 
-from .errors import MessageError
-from .generation import check_can_write, new_seed, room_for_reply, stream
+from .backbones import check_can_write
+from .errors import ContextError, MessageError
+from .generation import new_seed, room_for_reply, stream
 from .history import Fitted, TokenBudget
 from .models import CATALOGUE, chat_engine, fetch_model, load_model
 from .postprocess import clean
@@ -96,18 +97,20 @@ class Chat:
         self._cancel.clear()
         before = self.messages
         settings, trace = self._prepare(text, [*before, user_message(text)])
-        finish_reason = "cancelled"
+        finish_reason = None
         try:
             for step in self._write(settings, trace):
-                finish_reason = step.finish_reason or finish_reason
+                finish_reason = step.finish_reason
                 yield step.text
         except (GeneratorExit, KeyboardInterrupt):
             # The reader stopped listening half-way: what was written so far is the reply. Unless the conversation has
             # gone on without it: a reader may have kept this iterator for long.
             if trace.tokens and self.messages is before:
-                self._finish(before, settings, trace, finish_reason)
+                self._finish(before, settings, trace, finish_reason or "cancelled")
             raise
-        self._finish(before, settings, trace, finish_reason)
+        # llama.cpp may end at the length limit within a character, of which it then tells nothing.
+        without_a_word = "cancelled" if self._cancel.is_set() else "length"
+        self._finish(before, settings, trace, finish_reason or without_a_word)
 
     def _prepare(self, text, messages):
         """Steps 1 to 3: from the message to the prompt's input_ids."""
@@ -119,7 +122,7 @@ class Chat:
         with _timed(trace, "tokenization"):
             trace.user_ids = encode_text(text, tokenizer)
         with _timed(trace, "prompt construction"):
-            fitted = self.history(messages, self.count_tokens, self._room_for_prompt(settings))
+            fitted = self._fit(messages, settings)
             prompt = encode_prompt(fitted.messages, tokenizer)
         trace.dropped, trace.prompt = fitted.dropped, prompt.text
         trace.input_ids, trace.roles = prompt.input_ids, prompt.roles
@@ -164,9 +167,17 @@ class Chat:
         """The length of the prompt that these messages make, template included, in tokens."""
         return len(encode_prompt(messages, self.backbone.tokenizer).input_ids)
 
-    def _room_for_prompt(self, settings):
-        reserved = min(settings.max_new_tokens or RESERVED_FOR_REPLY, self.backbone.context_length // 2)
-        return self.backbone.context_length - reserved
+    def _fit(self, messages, settings):
+        """Drop old turns so that the reply has room; where even the newest message takes it, one token must do."""
+        context = limit = self.backbone.context_length
+        if settings.max_new_tokens is None:
+            limit = min(context, settings.max_length or context)
+        reserved = min(settings.max_new_tokens or RESERVED_FOR_REPLY, limit // 2)
+        for room in (limit - reserved, max(1, limit - 1)):
+            with suppress(ContextError):
+                return self.history(messages, self.count_tokens, room)
+        # A message that max_length has no room for is refused by `generation`, which can say so.
+        return self.history(messages, self.count_tokens, context - 1)
 
 
 def load_chat_model(name: str = "smollm2", *, engine: str = "auto", show_progress: bool = True):

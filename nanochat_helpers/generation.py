@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .errors import CannotChatError, ContextError, SettingsError
+from .backbones import check_can_write
+from .errors import ContextError, SettingsError
 from .settings import GenerationSettings
 from .tokens import TextDecoder
 
@@ -120,15 +121,6 @@ def room_for_reply(backbone, prompt_length: int, settings: GenerationSettings) -
             "raise it, or set max_new_tokens instead."
         )
     return min(budget, backbone.context_length - prompt_length)
-
-
-def check_can_write(name: str, family: str) -> None:
-    """Refuse an encoder: it has no next token to give. Raises CannotChatError."""
-    if family == "encoder":
-        raise CannotChatError(
-            f"{name} is an encoder: it reads a text and gives numbers that stand for its meaning, but it cannot write, "
-            "so it cannot chat. It is good for search and for sorting texts by topic. To chat, load 'smollm2'."
-        )
 
 
 def new_seed() -> int:

@@ -219,7 +219,7 @@ def test_a_typed_control_token_ends_no_turn():
 
 @pytest.mark.parametrize(
     ("settings", "error"),
-    [(GenerationSettings(max_length=5), SettingsError), (GenerationSettings(max_length=100), SettingsError)],
+    [(GenerationSettings(max_length=1), SettingsError), (GenerationSettings(max_length=5), SettingsError)],
 )
 def test_settings_that_leave_no_room_leave_the_conversation_untouched(settings, error):
     chat = scripted_chat()
@@ -256,10 +256,25 @@ def test_a_message_longer_than_the_context_is_refused_and_the_conversation_untou
     chat = scripted_chat(context_length=300)
     chat.send("Hi")
     before = copy.deepcopy(chat.messages)
-    with pytest.raises(ContextError, match=r"needs a prompt of \d+ tokens, but only 236 are free"):
+    with pytest.raises(ContextError, match=r"needs a prompt of \d+ tokens, but only 299 are free"):
         chat.send("long " * 100)
     assert chat.messages == before
     assert chat.send("Hi").text == "Hello."
+
+
+def test_a_message_that_leaves_little_room_still_gets_a_short_reply():
+    chat = scripted_chat(context_length=300)
+    reply = chat.send("x" * 200)  # more than the 236 tokens that leave a reply its usual room, less than 300
+    assert 300 - RESERVED_FOR_REPLY < len(reply.trace.input_ids) < 300
+    assert reply.trace.tokens
+
+
+def test_max_length_drops_old_turns_before_it_refuses_anything():
+    chat = scripted_chat(context_length=3000, settings=GenerationSettings(max_length=250))
+    for number in range(8):
+        trace = chat.send(f"Message {number}").trace
+        assert len(trace.input_ids) < 250
+    assert trace.dropped
 
 
 def test_old_turns_that_do_not_fit_are_dropped_and_the_trace_says_which():

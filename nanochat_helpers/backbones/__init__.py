@@ -7,6 +7,8 @@ chooses the tokens itself. `models` finds and loads them.
 import os
 from typing import Protocol
 
+from ..errors import CannotChatError, EngineError
+
 
 class Backbone(Protocol):
     """What every model has, wherever it runs."""
@@ -23,3 +25,17 @@ class Backbone(Protocol):
 def usable_cores() -> int:
     """How many processor cores this process may use; a container or a hub often gives fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_can_write(name: str, family: str) -> None:
+    """Refuse models that have no next token to give after a prompt. Raises CannotChatError or EngineError."""
+    if family == "encoder":
+        raise CannotChatError(
+            f"{name} is an encoder: it reads a text and gives numbers that stand for its meaning, but it cannot write, "
+            "so it cannot chat. It is good for search and for sorting texts by topic. To chat, load 'smollm2'."
+        )
+    if family == "encoder-decoder":
+        raise EngineError(
+            f"{name} is an encoder-decoder: one half reads, the other writes, and NanoChat's loop, which goes on from "
+            "a prompt, does not fit it. To chat, load 'smollm2'."
+        )

@@ -15,9 +15,12 @@ import psutil
 
 from ..errors import EngineError
 from ..settings import GenerationSettings
+from ..tokens import token_bytes
 from . import usable_cores
 
 END = object()
+# Memory for the whole context is taken at load, 23 kB a token: half of SmolLM2's 8192 tokens is plenty for a chat.
+MAX_CONTEXT = 4096
 
 
 class DrawnToken(NamedTuple):
@@ -49,10 +52,10 @@ class LlamaCppBackbone:
     @classmethod
     def load(cls, name: str, gguf: Path | str, *, tokenizer_folder: Path | str) -> "LlamaCppBackbone":
         """Load the weights from a .gguf file and the tokenizer from a folder that transformers wrote."""
-        from transformers import PreTrainedTokenizerFast  # unlike AutoTokenizer, it does not import torch
+        from transformers import PreTrainedTokenizerFast  # from 5.18 on it does not import torch; AutoTokenizer does
 
         tokenizer = PreTrainedTokenizerFast.from_pretrained(tokenizer_folder, local_files_only=True)
-        return cls(name, gguf, tokenizer, context_length=tokenizer.model_max_length)
+        return cls(name, gguf, tokenizer, context_length=min(tokenizer.model_max_length, MAX_CONTEXT))
 
     def draw_tokens(
         self, input_ids: list[int], settings: GenerationSettings, *, max_new_tokens: int, seed: int
@@ -92,10 +95,19 @@ class LlamaCppBackbone:
         if "error" in chunk:
             raise EngineError(f"llama.cpp could not do this: {chunk['error'].get('message', chunk['error'])}")
         choice = chunk["choices"][0]
-        for token in (choice.get("logprobs") or {}).get("content", ()):
-            yield DrawnToken(token["id"], math.exp(token["logprob"]))
+        for entry in (choice.get("logprobs") or {}).get("content", ()):
+            yield from self._tokens_of(entry)
         if choice.get("finish_reason") == "stop":
             yield DrawnToken(self.tokenizer.eos_token_id, None)
+
+    def _tokens_of(self, entry):
+        """The tokens of one entry: llama.cpp tells a character of several tokens as one, with only its last id."""
+        last = DrawnToken(entry["id"], math.exp(entry["logprob"]))
+        data = bytes(entry["bytes"])
+        if data.isascii() or data == token_bytes(last.token_id, self.tokenizer):
+            return [last]
+        ids = self.tokenizer(data.decode("utf-8", "replace"), add_special_tokens=False)["input_ids"]
+        return [*(DrawnToken(token_id, None) for token_id in ids[:-1]), last]
 
 
 def free_cores() -> int:

@@ -10,13 +10,9 @@ from pathlib import Path
 
 import torch
 
-from ..errors import CannotChatError, ContextError, EngineError
+from ..errors import ContextError
+from . import check_can_write
 from .tuning import tune
-
-WHAT_ENCODERS_DO = (
-    "is an encoder: it reads a text and gives numbers that stand for its meaning, but it cannot write the next token, "
-    "so it cannot chat. It is good for search and for sorting texts by topic. To chat, load 'smollm2'."
-)
 
 
 class LocalBackbone:
@@ -90,10 +86,7 @@ class LocalBackbone:
         return output.logits[0, -1].clone()
 
     def _check(self, input_ids):
-        if self.family == "encoder":
-            raise CannotChatError(f"{self.name} {WHAT_ENCODERS_DO}")
-        if self.family == "encoder-decoder":
-            raise EngineError(f"{self.name} is an encoder-decoder: NanoChat cannot ask it for single next tokens.")
+        check_can_write(self.name, self.family)
         if not input_ids:
             raise ContextError("There are no input_ids: a model needs at least one token to go on from.")
         if len(input_ids) > self.context_length:

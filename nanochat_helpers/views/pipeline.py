@@ -42,12 +42,13 @@ def pipeline_html(rows: list[StepRow]) -> str:
 
 def _row(row):
     milliseconds = f"{1000 * row.seconds:,.1f} ms"
+    module = f'<span class="nc-mono nc-dim">{html.escape(row.module)}</span>'
     share = bar(row.share, label=f"{round(100 * row.share)} % of the time")
+    made = f"{html.escape(row.took)} <b>→</b> {html.escape(row.gave)}"
     return (
         f'<li class="nc-step"><b class="nc-number" aria-hidden="true">{row.number}</b>'
-        f'<span class="nc-name"><b>{html.escape(row.name)}</b><br><code class="nc-dim">{html.escape(row.module)}</code>'
-        f'</span><span class="nc-made">{html.escape(row.took)} <b>→</b> {html.escape(row.gave)}</span>'
-        f'<span class="nc-time">{milliseconds}{share}</span></li>'
+        f'<span class="nc-name"><b>{html.escape(row.name)}</b><br>{module}</span>'
+        f'<span class="nc-made">{made}</span><span class="nc-time">{milliseconds}{share}</span></li>'
     )
 
 
@@ -57,7 +58,7 @@ _STYLE = """<style>
  margin:0;border-top:1px solid rgba(128,128,128,.4)}
 .nc-number{display:flex;align-items:center;justify-content:center;width:2em;height:2em;border-radius:50%;
  background:#0072B2;color:#fff}
-.nc-name code{font-size:.82em;background:none;color:inherit}
+.nc-name .nc-mono{font-size:.82em}
 .nc-made{overflow-wrap:anywhere}
 .nc-time{text-align:right;font-variant-numeric:tabular-nums}
 @container (max-width:640px){
