@@ -3,6 +3,7 @@
 import copy
 import gc
 import threading
+import time
 
 import pytest
 import torch
@@ -130,6 +131,17 @@ def test_the_trace_names_the_seed_that_gives_the_same_reply_again():
     seed = first.trace.settings["seed"]
     assert scripted_chat(even, settings=settings.change(seed=seed)).send("Hi").text == first.text
     assert scripted_chat(even, settings=settings).send("Hi").trace.settings["seed"] != seed
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_seconds_of_the_steps_share_out_the_time_that_passed(engine):
+    start = time.perf_counter()
+    trace = scripted_chat(engine=engine).send("Hi").trace
+    passed = time.perf_counter() - start
+    writing = sum(token.seconds for token in trace.tokens)
+    assert 0 < sum(trace.seconds.values()) <= passed
+    assert trace.seconds["model inference"] + trace.seconds["generation control"] == pytest.approx(writing, abs=1e-5)
+    assert (trace.seconds["generation control"] == 0) == (engine == "llama.cpp")  # which does not tell them apart
 
 
 def test_a_stop_string_ends_the_reply_and_is_not_part_of_it():
