@@ -57,10 +57,13 @@ def load_tokenizer(name: str | Path = "smollm2", *, show_progress: bool = True) 
     files = fetch_model(name, show_progress=show_progress)
     check_sizes(files.name, files.folder)
     quiet_libraries()
-    from transformers import AutoTokenizer
+    if files.gguf is not None:
+        from transformers import PreTrainedTokenizerFast as Tokenizer  # what we converted; it loads without torch
+    else:
+        from transformers import AutoTokenizer as Tokenizer
 
     with _reading(files):
-        tokenizer = AutoTokenizer.from_pretrained(files.folder, local_files_only=True)
+        tokenizer = Tokenizer.from_pretrained(files.folder, local_files_only=True)
     _settle_special_tokens(tokenizer, files)
     return tokenizer
 

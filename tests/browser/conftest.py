@@ -1,9 +1,19 @@
-"""The browser of these tests is the machine's own Chromium: none is downloaded."""
+"""A real JupyterLab as start.py starts it, and the machine's own Chromium: no browser is downloaded."""
 
 import os
+import re
 import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
+
+from nanochat_helpers.models import cache_dir
+
+ROOT = Path(__file__).parents[2]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 QUIET = (
@@ -19,3 +29,53 @@ def browser_type_launch_args() -> dict:
         assert "CI" not in os.environ, "no Chromium on this machine: .ci/run should have installed it"
         pytest.skip("no Chromium on PATH")
     return {"executable_path": program, "args": QUIET.split()}
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def lab_address(tmp_path_factory):
+    """Run start.py as on a machine without a screen; yield the address it prints."""
+    if Path(sys.prefix) != ROOT / ".venv":
+        pytest.skip("start.py starts from .venv: run this through `python start.py test`")
+    home = tmp_path_factory.mktemp("home")
+    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    environment = {k: v for k, v in environment.items() if not k.startswith(("JUPYTER", "XDG"))} | {"HOME": str(home)}
+    # Cells outside the window stay in the page, so that a test can look at all of them.
+    tracker = home / ".jupyter/lab/user-settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
+    tracker.parent.mkdir(parents=True)
+    tracker.write_text('{"windowingMode": "none"}')
+    share_models(home)
+    log = home / "lab.log"
+    with log.open("w") as out:
+        lab = subprocess.Popen(
+            [sys.executable, ROOT / "start.py", f"--port={free_port()}"],
+            stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=home,
+        )  # fmt: skip
+    try:
+        yield first_address(lab, log)
+    finally:
+        lab.terminate()
+        lab.wait(timeout=20)
+
+
+def share_models(home: Path) -> None:
+    """Let the new home folder use the models that are already on this machine."""
+    link = home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "nanochat"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(cache_dir())
+
+
+def first_address(lab: subprocess.Popen, log: Path) -> str:
+    for _ in range(600):
+        found = re.search(r"http://127\S+", log.read_text())
+        if found:
+            return found.group()
+        if lab.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise AssertionError(f"start.py printed no address:\n{log.read_text()}")

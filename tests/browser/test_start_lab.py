@@ -1,55 +1,6 @@
 """What a student sees after `python start.py`, in a real browser and with a home folder that JupyterLab never saw."""
 
-import os
-import re
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
-
-import pytest
 from playwright.sync_api import Page, expect
-
-ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def lab_address(tmp_path_factory):
-    """Run start.py as on a machine without a screen; yield the address it prints."""
-    if Path(sys.prefix) != ROOT / ".venv":
-        pytest.skip("start.py starts from .venv: run this through `python start.py test`")
-    home = tmp_path_factory.mktemp("home")
-    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    environment = {k: v for k, v in environment.items() if not k.startswith(("JUPYTER", "XDG"))} | {"HOME": str(home)}
-    log = home / "lab.log"
-    with log.open("w") as out:
-        lab = subprocess.Popen(
-            [sys.executable, ROOT / "start.py", f"--port={free_port()}"],
-            stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=home,
-        )  # fmt: skip
-    try:
-        yield first_address(lab, log)
-    finally:
-        lab.terminate()
-        lab.wait(timeout=20)
-
-
-def first_address(lab: subprocess.Popen, log: Path) -> str:
-    for _ in range(600):
-        found = re.search(r"http://127\S+", log.read_text())
-        if found:
-            return found.group()
-        if lab.poll() is not None:
-            break
-        time.sleep(0.1)
-    raise AssertionError(f"start.py printed no address:\n{log.read_text()}")
 
 
 def test_the_printed_address_opens_the_first_lesson_ready_to_run(lab_address: str, page: Page):
