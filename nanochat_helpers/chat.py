@@ -17,7 +17,7 @@ from .generation import new_seed, room_for_reply, stream
 from .history import Fitted, TokenBudget
 from .models import CATALOGUE, chat_engine, fetch_model, load_model
 from .postprocess import clean
-from .prompts import check_message, check_messages, encode_prompt, encode_text, stop_strings
+from .prompts import check_message, check_messages, encode_prompt, encode_text, stop_strings, takes_system_message
 from .settings import GenerationSettings
 from .trace import STEPS, Trace, record_token
 
@@ -48,7 +48,7 @@ class Chat:
     """A conversation with a model that remembers what was said.
 
     backbone: a loaded model; without one the default model is loaded, with llama.cpp where it is installed.
-    system: how the chatbot should behave. None is DEFAULT_SYSTEM for a chat model, nothing for a base model; with ""
+    system: how the chatbot should behave. None is DEFAULT_SYSTEM for a chat model that takes one, else nothing; with ""
         NanoChat says nothing, and a model's template may then add a system message of its own (SmolLM2's does).
     settings: the knobs; may be changed between messages.
     history: a strategy that decides which earlier turns stay in the prompt (see `history`).
@@ -68,11 +68,15 @@ class Chat:
         self.settings = settings or GenerationSettings()
         self.history = history or TokenBudget()
         self.skip_special_tokens = skip_special_tokens
-        self.system = (DEFAULT_SYSTEM if self.backbone.is_chat else "") if system is None else system
+        self.system = self._default_system() if system is None else system
         self.last_reply: Reply | None = None
         self._cancel = threading.Event()
         room_for_reply(self.backbone, 0, self.settings)  # an encoder is refused now, not at the first message
         self.reset()
+
+    def _default_system(self):
+        tokenizer = self.backbone.tokenizer
+        return DEFAULT_SYSTEM if self.backbone.is_chat and takes_system_message(tokenizer) else ""
 
     def reset(self) -> None:
         """Forget the conversation; the system message stays."""

@@ -63,13 +63,28 @@ def build_prompt(messages: list[dict], tokenizer, *, add_generation_prompt: bool
     """Write the messages as one text, in the form that the model was trained on.
 
     add_generation_prompt: end with the words that open the assistant's turn, so that the model answers.
-    Raises MessageError where there is no message at all.
+    Raises MessageError where there is no message at all, or where the model's template refuses these messages.
     """
     if not messages:
         raise MessageError("There is no message yet: a prompt needs at least one.")
-    if has_template(tokenizer):
+    if not has_template(tokenizer):
+        return plain_template(messages, add_generation_prompt)
+    from jinja2 import TemplateError
+
+    try:
         return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=add_generation_prompt)
-    return plain_template(messages, add_generation_prompt)
+    except TemplateError as error:
+        roles = ", ".join(message["role"] for message in messages)
+        raise MessageError(f"This model's chat template refuses the roles {roles}: {error}") from error
+
+
+def takes_system_message(tokenizer) -> bool:
+    """Does the model's template know the role "system"? Some refuse it (Gemma's, for example)."""
+    try:
+        build_prompt([{"role": "system", "content": "Hi"}, {"role": "user", "content": "Hi"}], tokenizer)
+    except MessageError:
+        return False
+    return True
 
 
 def plain_template(messages: list[dict], add_generation_prompt: bool = True) -> str:

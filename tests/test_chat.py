@@ -514,3 +514,11 @@ def test_ten_turns_with_the_real_model_stay_in_order(llama_cpp_backbone):
         chat.send(f"Say {number}.")
     assert [message["role"] for message in chat.messages] == ["system"] + ["user", "assistant"] * 10
     assert [message["content"] for message in chat.messages[1::2]] == [f"Say {number}." for number in range(10)]
+
+
+def test_a_model_whose_template_refuses_a_system_message_gets_none():
+    tokenizer = ByteTokenizer()
+    tokenizer.chat_template = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no') }}{% endif %}Hi"
+    chat = Chat(ScriptedBackbone("Hello.", tokenizer=tokenizer))
+    assert chat.send("Hi").text == "Hello."
+    assert [message["role"] for message in chat.messages] == ["user", "assistant"]

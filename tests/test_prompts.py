@@ -18,6 +18,7 @@ from nanochat_helpers.prompts import (
     has_template,
     plain_template,
     stop_strings,
+    takes_system_message,
 )
 
 
@@ -303,3 +304,19 @@ def test_encoding_leaves_the_messages_alone(byte_tokenizer, messages):
     before = copy.deepcopy(messages)
     encode_prompt(messages, byte_tokenizer)
     assert messages == before
+
+
+class RefusingTokenizer(ByteTokenizer):
+    """With a chat template that raises for a system message, as Gemma's does."""
+
+    def __init__(self):
+        super().__init__()
+        self.chat_template = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}Hi"
+
+
+def test_a_template_that_refuses_a_role_is_explained():
+    messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]
+    with pytest.raises(MessageError, match="refuses the roles system, user: no system"):
+        build_prompt(messages, RefusingTokenizer())
+    assert not takes_system_message(RefusingTokenizer())
+    assert takes_system_message(ByteTokenizer())
