@@ -574,8 +574,9 @@ def test_llama_cpp_needs_a_gguf_file(tiny_gpt2):
         load_model(str(tiny_gpt2), engine="llama.cpp")
 
 
-def test_nothing_is_shown_but_our_own_bar(tiny):
+def test_nothing_is_shown_but_our_own_bar(tiny, smollm2_files):
     process = python("models.load_model('tiny', show_progress=False)", tiny)
     assert process.communicate(timeout=120) == ("", "")
-    models = python("models.fetch_model('smollm2')", tiny, NANOCHAT_CACHE="")
+    filled_cache = smollm2_files.folder.parents[2]
+    models = python("models.fetch_model('smollm2')", tiny, NANOCHAT_CACHE=str(filled_cache))
     assert models.communicate(timeout=120) == ("", "")
