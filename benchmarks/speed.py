@@ -1,4 +1,4 @@
-"""How fast NanoChat is, as ratios against its peers in one run: `python benchmarks/speed.py` (about five minutes).
+"""How fast NanoChat is, as ratios against its peers in one run: `python benchmarks/speed.py` (about eight minutes).
 
 Machines differ and are shared, so a single time says little. Every comparison runs both sides in turn, several times,
 and takes the median of the ratios. `--quick` runs each of them once, to see that all still works.
@@ -80,29 +80,30 @@ def decode_llama_cpp(rounds: int) -> dict:
 
 
 def first_token(engine: str) -> dict:
-    """Seconds from a question to the first token at turns 1, 5 and 10, with the prefix cache and without it."""
+    """Seconds from a question to the first piece of the reply, at turns 1, 5 and 10 of one conversation.
+
+    The last question is asked once more of a model that has forgotten everything, which is what no prefix cache means.
+    """
+    from nanochat_helpers.chat import Chat
     from nanochat_helpers.generation import stream
     from nanochat_helpers.models import load_model
-    from nanochat_helpers.prompts import encode_prompt
     from nanochat_helpers.settings import GenerationSettings
 
     backbone = load_model("smollm2", engine=engine)
-    settings = GenerationSettings(max_new_tokens=1, temperature=0)
-    answer = "A fox has four legs, a long tail and a very good nose, and it sleeps through most of the day. " * 2
-    turn = [{"role": "user", "content": "Tell me one more thing about foxes, please."}]
-    messages, rows = [], {}
+    settings = GenerationSettings(max_new_tokens=64, temperature=0.7, seed=1)
+    chat, rows = Chat(backbone, settings=settings), {}
     for number in range(1, 11):
-        messages = messages + turn
-        input_ids = encode_prompt(messages, backbone.tokenizer).input_ids
-        seconds = timed(lambda ids=input_ids: list(stream(backbone, ids, settings)))
+        pieces = chat.stream("Tell me one more long story about a fox, please.")
+        seconds = timed(lambda pieces=pieces: next(pieces))
+        list(pieces)
+        trace = chat.last_reply.trace
         if number in (1, 5, 10):
-            rows[f"turn {number}: prompt tokens"] = len(input_ids)
+            rows[f"turn {number}: prompt tokens"] = len(trace.input_ids)
             rows[f"turn {number}: seconds"] = seconds
-        messages = [*messages, {"role": "assistant", "content": answer}]
-    if hasattr(backbone, "forget"):
+    if engine == "transformers":
         backbone.forget()
-        rows["turn 10 without cache: seconds"] = timed(lambda: list(stream(backbone, input_ids, settings)))
-        rows["ratio at turn 10"] = rows["turn 10: seconds"] / rows["turn 10 without cache: seconds"]
+        without = timed(lambda: next(stream(backbone, trace.input_ids, settings)))
+        rows |= {"turn 10 without cache: seconds": without, "ratio at turn 10": seconds / without}
     return rows
 
 
@@ -110,6 +111,7 @@ def ready(engine: str) -> dict:
     """Seconds until the default model is ready, once its libraries are imported and its files are here."""
     if engine == "transformers":
         import torch  # noqa: F401
+        import transformers.models.llama.modeling_llama  # noqa: F401 - what transformers would import at first use
         from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache  # noqa: F401
     else:
         import xllamacpp  # noqa: F401
@@ -200,7 +202,7 @@ PARTS = {
     "import nanochat_helpers": ("imports",),
     "first fetch and conversion": ("first_fetch",),
 }
-REPEATED = ("ready", "imports")
+REPEATED = ("first_token", "ready", "imports")
 
 
 def measure(function: str, *arguments) -> dict:
@@ -220,7 +222,7 @@ def main() -> None:
         function, *arguments = json.loads(options.part)
         print(json.dumps(globals()[function](*arguments)))
         return
-    rounds = 1 if options.quick else 5
+    rounds = 1 if options.quick else 7
     for title, (function, *arguments) in PARTS.items():
         filled_in = [rounds if argument == "rounds" else argument for argument in arguments]
         runs = [measure(function, *filled_in) for _ in range(rounds if function in REPEATED else 1)]
