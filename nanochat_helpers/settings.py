@@ -42,6 +42,11 @@ class GenerationSettings:
     seed: int | None = None
     stop: tuple[str, ...] = ()
 
+    def __new__(cls, **settings):
+        """Refuse a misspelt name with the nearest known one; Python's own error would only say that it is unknown."""
+        check_names(settings)
+        return super().__new__(cls)
+
     def __post_init__(self):
         check_count("max_new_tokens", self.max_new_tokens, least=1, none_allowed=True)
         check_count("max_length", self.max_length, least=1, none_allowed=True)
@@ -63,8 +68,7 @@ class GenerationSettings:
         return not self.do_sample or self.temperature == 0
 
     def change(self, **changes) -> "GenerationSettings":
-        """A copy with some knobs changed; an unknown name is refused with the nearest known one."""
-        check_names(changes)
+        """A copy with some knobs changed."""
         return replace(self, **changes)
 
     def token_budget(self, prompt_length: int) -> int:

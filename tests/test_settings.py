@@ -1,7 +1,9 @@
 """The knobs: good values pass, a bad one is named together with its value, and so is the nearest name for a typo."""
 
+import copy
 import dataclasses
 import math
+import pickle
 
 import pytest
 from hypothesis import given
@@ -164,3 +166,13 @@ def test_greedy_is_no_sampling_or_no_temperature(knobs, greedy):
 )
 def test_max_length_counts_the_prompt_and_max_new_tokens_wins(knobs, prompt_length, budget):
     assert GenerationSettings(**knobs).token_budget(prompt_length) == budget
+
+
+def test_a_misspelt_name_is_refused_with_the_nearest_one_also_when_settings_are_made():
+    with pytest.raises(SettingsError, match="'temprature': did you mean 'temperature'"):
+        GenerationSettings(temprature=0.2)
+
+
+def test_settings_can_be_copied_and_pickled():
+    settings = GenerationSettings(temperature=0.2, stop="END")
+    assert copy.deepcopy(settings) == pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301 - our own bytes
