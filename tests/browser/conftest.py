@@ -37,7 +37,7 @@ def free_port() -> int:
         return taken.getsockname()[1]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # a JupyterLab of its own, for it remembers which lessons are open
 def lab_address(tmp_path_factory):
     """Run start.py as on a machine without a screen; yield the address it prints."""
     if Path(sys.prefix) != ROOT / ".venv":

@@ -30,19 +30,8 @@ def picture(page: Page, code: str) -> Locator:
     return page.locator(".jp-CodeCell", has_text=code).locator(".jp-OutputArea-output").last
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
-def test_every_cell_runs_and_none_complains(lab_address: str, page: Page, lesson: str):
-    open_and_run(page, lab_address, lesson)
-    outputs = page.locator(".jp-OutputArea-output")
-    expect(outputs.first).to_be_attached()
-    for kind in ("application/vnd.jupyter.error", "application/vnd.jupyter.stderr"):
-        complaints = page.locator(f".jp-OutputArea-output[data-mime-type='{kind}']")
-        assert complaints.all_inner_texts() == []
-    expect(page.locator(".jp-Dialog")).to_have_count(0)
-
-
-def test_lesson_00_shows_the_seven_steps_with_their_times(lab_address: str, page: Page, output_path: str):
-    open_and_run(page, lab_address, "00_start_here.ipynb")
+def look_at_lesson_00(page: Page, output_path: str) -> None:
+    """The map shows the seven steps with their times."""
     steps = page.locator(".nc-step")
     expect(steps).to_have_count(7)
     expect(steps.nth(3)).to_contain_text("model inference")
@@ -50,9 +39,8 @@ def test_lesson_00_shows_the_seven_steps_with_their_times(lab_address: str, page
     photograph(steps.first.locator("xpath=ancestor::div[contains(@class,'nc')][1]"), output_path, "map")
 
 
-def test_lesson_01_follows_what_is_typed_and_dragged(lab_address: str, page: Page, output_path: str):
-    open_and_run(page, lab_address, "01_tokenization.ipynb")
-
+def use_lesson_01(page: Page, output_path: str) -> None:
+    """The pictures follow what is typed and dragged, by mouse and by keyboard."""
     chips = picture(page, 'chips_widget("Hello NanoChat! How are you?"')
     chips.locator("textarea").fill("<script>alert(1)</script> 😀")
     expect(chips.locator(".nc-chip", has_text="script").first).to_be_visible()
@@ -65,8 +53,7 @@ def test_lesson_01_follows_what_is_typed_and_dragged(lab_address: str, page: Pag
 
     merges = picture(page, "merges_widget(toy_text)")
     before = merges.locator(".nc-words").inner_text()
-    slider = merges.get_by_role("slider")
-    slider.focus()
+    merges.get_by_role("slider").focus()
     page.keyboard.press("ArrowRight")
     expect(merges.locator(".nc-words")).not_to_have_text(before)
     merges.get_by_role("checkbox").check()
@@ -77,6 +64,22 @@ def test_lesson_01_follows_what_is_typed_and_dragged(lab_address: str, page: Pag
     ladder.locator("textarea").fill("aaaa")
     expect(ladder.locator(".nc-row").first).to_contain_text("4 tokens")
     photograph(ladder, output_path, "ladder")
+
+
+USE = {"00_start_here.ipynb": look_at_lesson_00, "01_tokenization.ipynb": use_lesson_01}
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_every_cell_runs_none_complains_and_the_pictures_live(
+    lab_address: str, page: Page, lesson: str, output_path: str
+):
+    open_and_run(page, lab_address, lesson)
+    expect(page.locator(".jp-OutputArea-output").first).to_be_attached()
+    for kind in ("application/vnd.jupyter.error", "application/vnd.jupyter.stderr"):
+        complaints = page.locator(f".jp-OutputArea-output[data-mime-type='{kind}']")
+        assert complaints.all_inner_texts() == []
+    expect(page.locator(".jp-Dialog")).to_have_count(0)
+    USE[lesson](page, output_path)
 
 
 def photograph(view: Locator, folder: str, name: str) -> None:
