@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from .errors import SettingsError, TokenError
 from .tokens import check_text
 
 Pair = tuple[str, str]
@@ -75,7 +76,7 @@ def learning_stages(text: str, n_merges: int) -> list[TrainingStage]:
     Source: Sennrich, Haddow and Birch (2016), "Neural Machine Translation of Rare Words with Subword Units".
     """
     if n_merges < 0:
-        raise ValueError(f"n_merges={n_merges} is not allowed: it must be 0 or more.")
+        raise SettingsError(f"n_merges={n_merges} is not allowed: it must be 0 or more.")
     words: dict[Pieces, int] = dict(Counter(tuple(word) for word in split_words(text)))
     age = {sign: number for number, sign in enumerate(sorted({sign for word in words for sign in word}))}
     stages = []
@@ -142,13 +143,13 @@ def apply_merges(word: Sequence[str], merges: Sequence[Pair]) -> Pieces:
 def read_merges(tokenizer: Any) -> list[Pair]:
     """The merges that a BPE tokenizer learned, first learned first: 48,900 of them for SmolLM2.
 
-    Raises ValueError for another kind of tokenizer.
+    Raises TokenError for another kind of tokenizer.
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     model = json.loads(backend.to_str())["model"] if backend else {}
     if model.get("type") != "BPE":
         kind = model.get("type") or type(tokenizer).__name__
-        raise ValueError(f"This tokenizer has no merges to show: it is {kind}, and only BPE has them.")
+        raise TokenError(f"This tokenizer has no merges to show: it is {kind}, and only BPE has them.")
     return [tuple(pair.split(" ")) if isinstance(pair, str) else tuple(pair) for pair in model["merges"]]
 
 
@@ -157,7 +158,7 @@ def replay_merges(word: str, tokenizer: Any, *, merges: Sequence[Pair] | None = 
 
     word: one word, with the space in front of it if it has one.
     merges: from `read_merges`; saves reading them again for each word.
-    Raises ValueError where the text is not one word: merges never cross the border between words.
+    Raises TokenError where the text is not one word: merges never cross the border between words.
 
     >>> [stage.pieces for stage in replay_merges(" too", smollm2_tokenizer)]
     [('Ġ', 't', 'o', 'o'), ('Ġt', 'o', 'o'), ('Ġto', 'o'), ('Ġtoo',)]
@@ -167,5 +168,5 @@ def replay_merges(word: str, tokenizer: Any, *, merges: Sequence[Pair] | None = 
     pre_tokenizer = tokenizer.backend_tokenizer.pre_tokenizer
     words = [part for part, _ in pre_tokenizer.pre_tokenize_str(word)] if pre_tokenizer else [word]
     if len(words) != 1:
-        raise ValueError(f"word={word!r} is not one word: this tokenizer cuts it into {words} first.")
+        raise TokenError(f"word={word!r} is not one word: this tokenizer cuts it into {words} first.")
     return merge_stages(words[0], merges)

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 
 from .backbones import check_can_write
-from .errors import ContextError, MessageError
+from .errors import ContextError, MessageError, ModelError, SettingsError
 from .generation import new_seed, room_for_reply, stream
 from .history import Fitted, TokenBudget
 from .models import CATALOGUE, chat_engine, fetch_model, load_model
@@ -64,13 +64,13 @@ class Chat:
         history: Callable[..., Fitted] | None = None,
         skip_special_tokens: bool = True,
     ):
-        self.backbone = backbone or load_chat_model()
-        self.settings = settings or GenerationSettings()
-        self.history = history or TokenBudget()
+        self.backbone = load_chat_model() if backbone is None else backbone
+        self.settings = GenerationSettings() if settings is None else settings
+        self.history = TokenBudget() if history is None else history
+        self._check_parts()
         self.skip_special_tokens = skip_special_tokens
         self.system = self._default_system() if system is None else system
-        self.last_reply: Reply | None = None
-        self._cancel = threading.Event()
+        self._cancel, self._sending = threading.Event(), threading.Lock()
         room_for_reply(self.backbone, 0, self.settings)  # an encoder is refused now, not at the first message
         self.reset()
 
@@ -80,18 +80,20 @@ class Chat:
 
     def reset(self) -> None:
         """Forget the conversation; the system message stays."""
+        check_message(self.system, "The system message")
         self.messages: list[dict] = [{"role": "system", "content": self.system}] if self.system else []
-        check_messages(self.messages)
+        self.last_reply: Reply | None = None
 
     def cancel(self) -> None:
         """Stop the reply that is being written, at its next token; may be called from another thread."""
         self._cancel.set()
 
     def send(self, text: str) -> Reply:
-        """Say something and wait for the whole reply."""
-        for _ in self.stream(text):
-            pass
-        return self.last_reply
+        """Say something and wait for the whole reply; messages from several threads are answered one by one."""
+        with self._sending:
+            for _ in self.stream(text):
+                pass
+            return self.last_reply
 
     def stream(self, text: str) -> Iterator[str]:
         """Say something and get the reply piece by piece, as the model writes it; then see `last_reply`.
@@ -100,7 +102,7 @@ class Chat:
         """
         self._cancel.clear()
         before = self.messages
-        settings, trace = self._prepare(text, [*before, user_message(text)])
+        settings, trace = self._prepare(text)
         finish_reason = None
         try:
             for step in self._write(settings, trace):
@@ -116,13 +118,27 @@ class Chat:
         without_a_word = "cancelled" if self._cancel.is_set() else "length"
         self._finish(before, settings, trace, finish_reason or without_a_word)
 
-    def _prepare(self, text, messages):
+    def _check_parts(self):
+        """Refuse what cannot work, in words: these slips are easily made."""
+        if not hasattr(self.backbone, "tokenizer"):
+            wrong = f"{self.backbone!r:.60}"
+            raise ModelError(f"backbone must be a loaded model, as load_model gives it, not {wrong}.")
+        if not isinstance(self.settings, GenerationSettings):
+            raise SettingsError(f"settings must be GenerationSettings(...), not {self.settings!r:.60}.")
+        if not callable(self.history):
+            raise SettingsError(f"history must be a strategy such as LastTurns(2), not {self.history!r:.60}.")
+
+    def _prepare(self, text):
         """Steps 1 to 3: from the message to the prompt's input_ids."""
+        self._check_parts()
+        check_messages(self.messages)
         tokenizer = self.backbone.tokenizer
         seed = new_seed() if self.settings.seed is None else self.settings.seed
         settings = self.settings.change(seed=seed, stop=(*self.settings.stop, *stop_strings(tokenizer)))
         knobs = {**asdict(settings), "stop": list(settings.stop)}
-        trace = Trace(self.backbone.name, self.backbone.engine, knobs, text, messages=messages)
+        trace = Trace(self.backbone.name, self.backbone.engine, knobs, text)
+        with _timed(trace, "user input"):
+            trace.messages = messages = [*self.messages, user_message(text)]
         with _timed(trace, "tokenization"):
             trace.user_ids = encode_text(text, tokenizer)
         with _timed(trace, "prompt construction"):
@@ -143,10 +159,10 @@ class Chat:
             skip_special_tokens=self.skip_special_tokens,
         )
         for step in steps:
-            now = time.perf_counter()
-            trace.tokens.append(record_token(step, self.backbone.tokenizer, now - start))
-            start = now
-            yield step
+            trace.tokens.append(record_token(step, self.backbone.tokenizer, time.perf_counter() - start))
+            with _timed(trace, "delivery"):
+                yield step  # what happens until the next token is asked for is the reader's time, step 7
+            start = time.perf_counter()
 
     def _finish(self, before, settings, trace, finish_reason):
         """Steps 6 and 7: clean the text, and keep it, if the conversation is still what it was before."""
@@ -159,10 +175,11 @@ class Chat:
             )
         trace.text, trace.edits = cleaned.text, [asdict(edit) for edit in cleaned.edits]
         writing = sum(token.seconds for token in trace.tokens)
-        # llama.cpp does not tell its two shares apart: all of it counts as the model's.
-        inference = sum(token.seconds if token.model_seconds is None else token.model_seconds for token in trace.tokens)
-        trace.seconds |= {"model inference": inference, "generation control": writing - inference}
-        trace.seconds = {name: round(trace.seconds.get(name, 0.0), 6) for name in STEPS}
+        trace.seconds["model inference"] = writing
+        if self.backbone.engine == "transformers":  # llama.cpp does not tell its two shares apart
+            trace.seconds["model inference"] = inference = sum(token.model_seconds for token in trace.tokens)
+            trace.seconds["generation control"] = writing - inference
+        trace.seconds = {name: round(trace.seconds[name], 6) for name in STEPS if name in trace.seconds}
         if self.messages is before:
             self.messages = [*trace.messages, {"role": "assistant", "content": cleaned.text}]
         self.last_reply = Reply(cleaned.text, finish_reason, trace)
@@ -217,4 +234,4 @@ def _default_backbone():
 def _timed(trace: Trace, step: str):
     start = time.perf_counter()
     yield
-    trace.seconds[step] = time.perf_counter() - start
+    trace.seconds[step] = trace.seconds.get(step, 0.0) + time.perf_counter() - start

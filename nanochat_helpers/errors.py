@@ -3,6 +3,7 @@
 NanoChatError
 ├── SettingsError            a knob has a value that is not allowed
 ├── MessageError             a message cannot be used: empty, damaged, or in a role that does not exist
+├── TokenError               a token id, or a tokenizer, cannot do what was asked
 ├── ContextError             the prompt does not fit into the model's context window
 ├── ModelError
 │   ├── UnknownModelError    no model has this name (the nearest name is offered)
@@ -25,6 +26,10 @@ class SettingsError(NanoChatError, ValueError):
 
 class MessageError(NanoChatError, ValueError):
     """A message cannot be used as it is."""
+
+
+class TokenError(NanoChatError, ValueError):
+    """A token id, or a tokenizer, cannot do what was asked."""
 
 
 class ContextError(NanoChatError, ValueError):

@@ -4,15 +4,16 @@ In: a backbone, input_ids and settings. Out: one GenerationStep for each token. 
 is in `sampling`; which text the model gets is in `prompts`.
 """
 
+import operator
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .backbones import check_can_write
-from .errors import ContextError, SettingsError
+from .errors import ContextError, SettingsError, TokenError
 from .settings import GenerationSettings
 from .tokens import TextDecoder
 
@@ -84,14 +85,15 @@ def stream(
 
     cancel: looked at before each token; once set, the reply just ends, without a finish_reason.
     skip_special_tokens: False leaves control tokens, the end token too, in the text.
-    The same seed gives the same reply. Raises ContextError, SettingsError, CannotChatError.
+    The same seed gives the same reply. Raises TokenError, ContextError, SettingsError, CannotChatError.
     """
+    input_ids = check_input_ids(input_ids, backbone)
     max_new_tokens = room_for_reply(backbone, len(input_ids), settings)
     if cancel and cancel.is_set():
         return
     decoder = TextDecoder(backbone.tokenizer, skip_special_tokens=skip_special_tokens)
     watch = StopStringWatch(settings.stop)
-    chosen = _choose_tokens(backbone, list(input_ids), settings, max_new_tokens)
+    chosen = _choose_tokens(backbone, input_ids, settings, max_new_tokens)
     for count, (token_id, details) in enumerate(chosen, start=1):
         finish_reason = "length" if count == max_new_tokens else None
         is_end = token_id in backbone.eos_token_ids
@@ -104,6 +106,19 @@ def stream(
         yield GenerationStep(token_id=token_id, text=text, finish_reason=finish_reason, **details)
         if finish_reason or (cancel and cancel.is_set()):
             break
+
+
+def check_input_ids(input_ids: Sequence[int], backbone) -> list[int]:
+    """Make a plain list of token ids, or refuse what is none: text, or a number outside the vocabulary."""
+    vocab_size = getattr(backbone, "vocab_size", None) or len(backbone.tokenizer)
+    try:
+        plain_ids = [operator.index(token_id) for token_id in input_ids]
+    except TypeError:
+        raise TokenError(f"input_ids must be a list of whole numbers, not {input_ids!r:.60}: see encode.") from None
+    for token_id in plain_ids:
+        if not 0 <= token_id < vocab_size:
+            raise TokenError(f"token_id={token_id} is not in this vocabulary: allowed is 0 to {vocab_size - 1}.")
+    return plain_ids
 
 
 def room_for_reply(backbone, prompt_length: int, settings: GenerationSettings) -> int:
@@ -140,16 +155,15 @@ def _choose_tokens(backbone, input_ids, settings, max_new_tokens):
 
 def _sample_tokens(backbone, input_ids, settings, max_new_tokens, seed):
     """The loop itself: logits, the changes that the settings ask for, a draw; then the same with one token more."""
-    from .sampling import draw, process_logits, to_probs  # here, because llama.cpp does without torch
+    from .sampling import draw, luck, process_logits, to_probs  # here, because llama.cpp does without torch
 
-    luck, new_ids = random.Random(seed), []
-    for _ in range(max_new_tokens):
+    new_ids = []
+    for u in luck(seed, max_new_tokens):
         start = time.perf_counter()
         logits = backbone.next_token_logits(input_ids + new_ids)  # shape (vocab_size,)
         model_seconds = time.perf_counter() - start
         used_ids = input_ids + new_ids if settings.penalise_prompt else new_ids
         stages = process_logits(logits, used_ids, settings)
-        u = luck.random()
         token_id = draw(stages.probs, u)
         new_ids.append(token_id)
         own_probs = to_probs(logits)

@@ -35,9 +35,9 @@ def split_turns(messages: list[dict]) -> tuple[list[dict], list[list[dict]]]:
 
 
 def keep_last_turns(messages: list[dict], max_history: int) -> Fitted:
-    """Keep the newest message and the `max_history` turns before it; the article's own strategy.
+    """Keep the newest message and the `max_history` turns before it.
 
-    max_history: 0 keeps no earlier turn, 2 the last two.
+    max_history: named as in the article that NanoChat began with; 0 keeps no earlier turn, 2 the last two.
     """
     check_count("max_history", max_history, least=0)
     system, turns = split_turns(messages)

@@ -5,11 +5,13 @@ whether it is true or kind is not decided here.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 # A full stop ends a sentence where white space follows, but not after the number that opens a line of a list ("2. ").
 # Chinese and Japanese leave no space after theirs.
 END_OF_SENTENCE = re.compile(r"(?<!^\d)(?<!^\d\d)[.!?…][\"'”’)\]]*(?=\s|$)|[。！？][”’」』）]*", re.MULTILINE)
+HAS_WORDS = re.compile(r"[^\W\d_]|[^\x00-\x7f]")  # a letter, or a sign beyond ASCII such as an emoji
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,16 @@ def cut_loop(text: str, max_repeats: int = 2) -> str:
     """Cut a text that ends by saying the same thing over and over, after the first `max_repeats` times.
 
     "No. No. No. No. No. No. No. No. " becomes "No. No. ". A loop has at least one copy more than that and 30 characters
-    in all, so "ha ha ha" is none. The last copy may be unfinished.
+    in all, so "ha ha ha" is none. The last copy may be unfinished. Digits and signs alone are none either: 10000…0 is a
+    number, and |---|---| a table.
     """
     for period in range(1, len(text) // (max_repeats + 1) + 1):
         length = period
         while length < len(text) and text[-length - 1] == text[-length - 1 + period]:
             length += 1
         if length >= max(30, (max_repeats + 1) * period):
+            if not HAS_WORDS.search(text[-period:]):
+                return text
             # What is left may end in another loop: "ha ha ha …" inside a verse that was repeated.
             return cut_loop(text[: len(text) - length + period * max_repeats], max_repeats)
     return text
@@ -80,7 +85,7 @@ def tidy_white_space(text: str) -> str:
 
 
 def clean(
-    raw_text: str, *, special_tokens: list[str] = (), stop: tuple[str, ...] = (), finish_reason: str = "stop"
+    raw_text: str, *, special_tokens: Sequence[str] = (), stop: tuple[str, ...] = (), finish_reason: str = "stop"
 ) -> Cleaned:
     """Make all edits that a reply needs, in order, and list those that changed something.
 

@@ -48,12 +48,15 @@ class GenerationSettings:
         return super().__new__(cls)
 
     def __post_init__(self):
+        for name, value in list(vars(self).items()):
+            if getattr(value, "ndim", None) == 0:  # a single number of numpy's or torch's becomes one of Python's
+                object.__setattr__(self, name, value.item())
         check_count("max_new_tokens", self.max_new_tokens, least=1, none_allowed=True)
         check_count("max_length", self.max_length, least=1, none_allowed=True)
         check_count("top_k", self.top_k, least=0)
         check_count("seed", self.seed, least=0, none_allowed=True)
         # A temperature nearer to 0 than this would turn logits into infinities.
-        least = 0 if self.temperature == 0 else 1e-5
+        least = 1e-5 if isinstance(self.temperature, (int, float)) and self.temperature != 0 else 0
         _check_number("temperature", self.temperature, least, 100, "from 0.00001 to 100, or 0 for greedy")
         _check_number("top_p", self.top_p, 0, 1, "between 0 and 1 (1 = off)")
         _check_number("min_p", self.min_p, 0, 1, "between 0 and 1 (0 = off)")

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import MessageError
+from .errors import MessageError, TokenError
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,12 @@ def token_bytes(token_id: int, tokenizer: Any) -> bytes:
     | SentencePiece     | '<0x0A>'   | b'\\n'          |
     | any special token | '<s>'      | b'<s>'         |
 
-    Raises IndexError where the vocabulary has no such number.
+    Raises TokenError where the vocabulary has no such number.
     """
     token = tokenizer.convert_ids_to_tokens(token_id) if token_id >= 0 else None
     if token is None:
         last = f"0 to {len(tokenizer) - 1}" if hasattr(tokenizer, "__len__") else "0 or more"
-        raise IndexError(f"token_id={token_id} is not in this vocabulary: allowed is {last}.")
+        raise TokenError(f"token_id={token_id} is not in this vocabulary: allowed is {last}.")
     return _Spelling.of(tokenizer).bytes_of(token, token_id)
 
 

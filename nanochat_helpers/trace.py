@@ -59,7 +59,8 @@ class Trace:
     """The record of one reply.
 
     messages: the conversation with the new message; dropped: those of them that did not fit into the prompt.
-    roles: whose words each of the input_ids is. seconds: how long each of the seven STEPS took.
+    roles: whose words each of the input_ids is. seconds: how long each of the seven STEPS took; llama.cpp does not tell
+        its steps 4 and 5 apart, and both stand under 4. Step 7 is the time that the reader of the reply took.
     """
 
     model: str
@@ -97,7 +98,7 @@ class Trace:
 
     def __str__(self) -> str:
         rows = [
-            f"{number} {name:<20} {took:<44} → {gave:<44} {1000 * self.seconds.get(name, 0):7.1f} ms".rstrip()
+            f"{number} {name:<20} {took:<44} → {gave:<44} {milliseconds(self.seconds.get(name)):>10}".rstrip()
             for number, (name, took, gave) in enumerate(self.summary(), start=1)
         ]
         return "\n".join([f"{self.model} with {self.engine}", *rows])
@@ -105,8 +106,13 @@ class Trace:
     __repr__ = __str__  # in a notebook, the seven rows say more than all fields in one line
 
     def save(self, path: str | Path) -> None:
-        """Write the trace as JSON."""
-        Path(path).write_text(json.dumps({"version": VERSION, **asdict(self)}, ensure_ascii=False), encoding="utf-8")
+        """Write the trace as JSON. Raises TraceError where the file cannot be written."""
+        text = json.dumps({"version": VERSION, **asdict(self)}, ensure_ascii=False)
+        try:
+            Path(path).write_text(text, encoding="utf-8")
+        except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
+            why = getattr(error, "strerror", None) or error
+            raise TraceError(f"The trace cannot be written to {str(path)!r} ({why}): choose another file.") from error
 
     @classmethod
     def load(cls, path: str | Path) -> "Trace":
@@ -131,6 +137,11 @@ class Trace:
             known = ", ".join(part.name for part in fields(cls))
             raise TraceError(f"{path} is a damaged trace ({error}); a trace has: {known}.") from error
         return trace
+
+
+def milliseconds(seconds: float | None) -> str:
+    """A time as people read it: 0.0123 gives "12.3 ms", and what was not measured "–"."""
+    return "–" if seconds is None else f"{1000 * seconds:,.1f} ms"
 
 
 def record_token(step, tokenizer, seconds: float) -> TokenRecord:

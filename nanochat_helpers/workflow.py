@@ -28,6 +28,10 @@ class Key(NamedTuple):
     required: bool = False
 
 
+def _is_object(value):
+    return isinstance(value, dict) and all(isinstance(key, str) for key in value)
+
+
 STEPS: dict[str, dict[str, Key]] = {
     "tokenize": {"input": Key('"user_message"', lambda value: value == "user_message")},
     "prepare_prompt": {
@@ -40,7 +44,7 @@ STEPS: dict[str, dict[str, Key]] = {
             required=True,
         )
     },
-    "generate": {"parameters": Key('an object, such as {"temperature": 0.7}', lambda value: isinstance(value, dict))},
+    "generate": {"parameters": Key('an object, such as {"temperature": 0.7}', _is_object)},
     "decode_output": {"strip_special_tokens": Key("true or false", lambda value: isinstance(value, bool))},
 }
 
@@ -76,6 +80,8 @@ def run_workflow(
     """
     workflow = spec if isinstance(spec, Workflow) else parse_workflow(spec)
     _check_conversation(history, user_message)
+    if models is not None and not isinstance(models, Mapping):
+        raise WorkflowError(f'models must be like {{"{workflow.model}": load_model("smollm2")}}, not {models!r:.60}.')
     backbone = (models or {}).get(workflow.model) or _load(workflow.model, engine)
     system, earlier = _split_system(history)
     chat = Chat(
@@ -117,8 +123,10 @@ def parse_json(text: str, source: str = "The workflow") -> Any:
         return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_without_twins)
     except json.JSONDecodeError as error:
         raise WorkflowError(
-            f"{source} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+            f"{source} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}. Correct it there."
         ) from error
+    except WorkflowError:
+        raise
     except (ValueError, RecursionError) as error:
         raise WorkflowError(f"{source} cannot be read as JSON: {error}.") from error
 
@@ -142,7 +150,7 @@ def _step_name(number, step):
         raise WorkflowError(f'Step {number} must be an object such as {{"step": "tokenize"}}, not {_json(step)}.')
     if "step" not in step:
         if near := _nearest(next(iter(step), ""), ["step"]):
-            raise WorkflowError(f'Step {number} has no key "step"{near}')
+            raise WorkflowError(f"Step {number} has the key {_json(next(iter(step)))}{near}")
         raise WorkflowError(f'Step {number} has no key "step": it names one of {", ".join(STEPS)}.')
     name = step["step"]
     if not isinstance(name, str) or name not in STEPS:

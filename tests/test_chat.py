@@ -11,7 +11,14 @@ from scripted import VOCAB_SIZE, ByteTokenizer, ScriptedBackbone, almost_certain
 
 import nanochat_helpers.chat as chat_module
 from nanochat_helpers.chat import DEFAULT_SYSTEM, RESERVED_FOR_REPLY, Chat, Reply, nanochat
-from nanochat_helpers.errors import CannotChatError, ContextError, EngineError, MessageError, SettingsError
+from nanochat_helpers.errors import (
+    CannotChatError,
+    ContextError,
+    EngineError,
+    MessageError,
+    NanoChatError,
+    SettingsError,
+)
 from nanochat_helpers.history import LastTurns, TokenBudget
 from nanochat_helpers.settings import GenerationSettings
 
@@ -140,8 +147,62 @@ def test_the_seconds_of_the_steps_share_out_the_time_that_passed(engine):
     passed = time.perf_counter() - start
     writing = sum(token.seconds for token in trace.tokens)
     assert 0 < sum(trace.seconds.values()) <= passed
-    assert trace.seconds["model inference"] + trace.seconds["generation control"] == pytest.approx(writing, abs=1e-5)
-    assert (trace.seconds["generation control"] == 0) == (engine == "llama.cpp")  # which does not tell them apart
+    control = trace.seconds.get("generation control", 0.0)
+    assert trace.seconds["model inference"] + control == pytest.approx(writing, abs=1e-5)
+    assert (control == 0) == (engine == "llama.cpp")  # which does not tell them apart
+
+
+def test_the_readers_time_is_not_the_models():
+    chat = scripted_chat()
+    for _ in chat.stream("Hi"):
+        time.sleep(0.01)
+    seconds = chat.last_reply.trace.seconds
+    assert seconds["delivery"] >= 0.01 * len(chat.last_reply.trace.tokens)
+    assert seconds["model inference"] + seconds["generation control"] < seconds["delivery"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "what"),
+    [
+        ({"backbone": "smollm2"}, "a loaded model"),
+        ({"settings": {"temperature": 0.2}}, "GenerationSettings"),
+        ({"history": 2}, "LastTurns"),
+        ({"history": [{"role": "user", "content": "Hi"}]}, "LastTurns"),
+        ({"system": 5}, "The system message must be text"),
+    ],
+)
+def test_a_part_of_the_wrong_kind_is_refused_in_words(parts, what):
+    with pytest.raises(NanoChatError, match=what):
+        Chat(**{"backbone": ScriptedBackbone("Hello."), **parts})
+
+
+def test_parts_that_are_changed_later_are_looked_at_again():
+    chat = scripted_chat()
+    chat.settings = {"temperature": 0.2}
+    with pytest.raises(NanoChatError, match="GenerationSettings"):
+        chat.send("Hi")
+    chat.settings = GenerationSettings()
+    chat.messages.append("hello")
+    with pytest.raises(NanoChatError, match="Message 1 must look like"):
+        chat.send("Hi")
+
+
+def test_messages_from_two_threads_are_answered_one_by_one_and_both_kept():
+    chat, replies = scripted_chat(), []
+    threads = [threading.Thread(target=lambda n=n: replies.append(chat.send(f"Message {n}"))) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(chat.messages) == 1 + 2 * 4
+    assert sorted(reply.trace.user_message for reply in replies) == [f"Message {n}" for n in range(4)]
+
+
+def test_a_reset_chat_has_no_last_reply():
+    chat = scripted_chat()
+    chat.send("Hi")
+    chat.reset()
+    assert chat.last_reply is None
 
 
 def test_a_stop_string_ends_the_reply_and_is_not_part_of_it():

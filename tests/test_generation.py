@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scripted import IM_END, VOCAB_SIZE, ByteTokenizer, ScriptedBackbone, almost_certain
 
-from nanochat_helpers.errors import CannotChatError, ContextError, SettingsError
+from nanochat_helpers.errors import CannotChatError, ContextError, SettingsError, TokenError
 from nanochat_helpers.generation import TOP_TOKENS, StopStringWatch, new_seed, room_for_reply, stream
 from nanochat_helpers.prompts import encode_prompt
 from nanochat_helpers.sampling import draw, luck, process_logits, to_probs
@@ -389,3 +389,18 @@ def test_a_step_cannot_be_changed():
 def test_a_base_models_tokenizer_works_as_well():
     steps = list(stream(ScriptedBackbone("Hi", tokenizer=ByteTokenizer(is_chat=False)), PROMPT, GenerationSettings()))
     assert text_of(steps) == "Hi"
+
+
+@pytest.mark.parametrize("engine", ["transformers", "llama.cpp"])
+@pytest.mark.parametrize("input_ids", ["Hi", [[1, 2]], ["Hi"], [1.5], [-1], [10**6]])
+def test_what_are_no_token_ids_is_refused_before_the_model_sees_it(engine, input_ids):
+    backbone = ScriptedBackbone("Hello.", engine=engine)
+    with pytest.raises(TokenError):
+        next(stream(backbone, input_ids, GenerationSettings()))
+    assert not backbone.calls
+
+
+def test_token_ids_of_numpy_and_torch_are_welcome():
+    for input_ids in (torch.tensor([65, 66]), torch.tensor([65, 66]).numpy()):
+        steps = list(stream(ScriptedBackbone("Hello."), input_ids, GenerationSettings(temperature=0)))
+        assert "".join(step.text for step in steps) == "Hello."

@@ -258,3 +258,8 @@ def test_the_edits_lead_from_the_raw_text_to_the_clean_one(raw_text, finish_reas
         assert edit.before == text != edit.after
         text = edit.after
     assert text == cleaned.text
+
+
+@pytest.mark.parametrize("text", ["1" + "0" * 40, "| a | b |\n" + "|---" * 20 + "|", "-" * 60, "=" * 60])
+def test_a_long_number_and_a_ruled_line_are_no_loops(text):
+    assert cut_loop(text) == text

@@ -5,6 +5,7 @@ import dataclasses
 import math
 import pickle
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -176,3 +177,11 @@ def test_a_misspelt_name_is_refused_with_the_nearest_one_also_when_settings_are_
 def test_settings_can_be_copied_and_pickled():
     settings = GenerationSettings(temperature=0.2, stop="END")
     assert copy.deepcopy(settings) == pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301 - our own bytes
+
+
+def test_single_numbers_of_numpy_become_pythons():
+    settings = GenerationSettings(top_k=np.int64(5), temperature=np.float32(0.5), seed=np.int32(3))
+    assert (settings.top_k, settings.temperature, settings.seed) == (5, 0.5, 3)
+    assert type(settings.top_k) is int and type(settings.temperature) is float
+    with pytest.raises(SettingsError, match="temperature"):
+        GenerationSettings(temperature=np.array([0.1, 0.2]))

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from nanochat_helpers import tokens
-from nanochat_helpers.errors import MessageError
+from nanochat_helpers.errors import MessageError, TokenError
 from nanochat_helpers.tokens import (
     Piece,
     TextDecoder,
@@ -133,7 +133,7 @@ def test_sentencepiece_has_its_own_space_and_spells_bytes_in_hex(llama_like_toke
 
 @pytest.mark.parametrize("token_id", [-1, 49_152])
 def test_a_number_outside_the_vocabulary_is_named(smollm2_tokenizer, token_id):
-    with pytest.raises(IndexError, match=rf"token_id={token_id} .* 0 to 49151"):
+    with pytest.raises(TokenError, match=rf"token_id={token_id} .* 0 to 49151"):
         token_bytes(token_id, smollm2_tokenizer)
 
 

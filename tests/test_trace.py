@@ -205,3 +205,9 @@ def test_a_reply_of_the_real_model_keeps_only_the_top_tokens(backbone, tmp_path)
         assert len(record.candidates) in (TOP_TOKENS, TOP_TOKENS + 1)
         assert record.prob == pytest.approx(step.prob, rel=1e-5)
         assert step.token_id in [row.token_id for row in record.candidates]
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    for path in (tmp_path, tmp_path / "missing" / "trace.json", "a\0b"):
+        with pytest.raises(TraceError, match="cannot be written to"):
+            Trace("toy", "transformers", {}, "Hi").save(path)

@@ -6,7 +6,7 @@
 import html
 from dataclasses import dataclass
 
-from ..trace import Trace
+from ..trace import Trace, milliseconds
 from .markup import bar, figure
 
 MODULES = ("chat", "tokens", "prompts · history", "backbones", "sampling · generation", "postprocess", "this cell")
@@ -21,7 +21,7 @@ class StepRow:
     module: str
     took: str
     gave: str
-    seconds: float
+    seconds: float | None  # None where the engine does not tell it apart
     share: float  # of the time of all steps, 0 to 1
 
 
@@ -29,7 +29,7 @@ def pipeline_data(trace: Trace) -> list[StepRow]:
     """The seven steps of the reply that this trace recorded."""
     total = sum(trace.seconds.values()) or 1.0
     return [
-        StepRow(number, name, module, took, gave, trace.seconds.get(name, 0.0), trace.seconds.get(name, 0.0) / total)
+        StepRow(number, name, module, took, gave, trace.seconds.get(name), trace.seconds.get(name, 0.0) / total)
         for number, (module, (name, took, gave)) in enumerate(zip(MODULES, trace.summary(), strict=True), start=1)
     ]
 
@@ -41,14 +41,13 @@ def pipeline_html(rows: list[StepRow]) -> str:
 
 
 def _row(row):
-    milliseconds = f"{1000 * row.seconds:,.1f} ms"
     module = f'<span class="nc-mono nc-dim">{html.escape(row.module)}</span>'
     share = bar(row.share, label=f"{round(100 * row.share)} % of the time")
     made = f"{html.escape(row.took)} <b>→</b> {html.escape(row.gave)}"
     return (
         f'<li class="nc-step"><b class="nc-number" aria-hidden="true">{row.number}</b>'
         f'<span class="nc-name"><b>{html.escape(row.name)}</b><br>{module}</span>'
-        f'<span class="nc-made">{made}</span><span class="nc-time">{milliseconds}{share}</span></li>'
+        f'<span class="nc-made">{made}</span><span class="nc-time">{milliseconds(row.seconds)}{share}</span></li>'
     )
 
 
