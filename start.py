@@ -84,6 +84,14 @@ FAILURES = (
 class Problem(Exception):
     """Something that the person at the keyboard can put right; its text is the sentence they read."""
 
+    code = 1
+
+
+class Mistake(Problem):
+    """A command line that start.py does not understand."""
+
+    code = 2
+
 
 def check_python(version, bits):
     """Say which Python is needed, if this one is not it."""
@@ -144,6 +152,12 @@ def packages_key():
 def model_key():
     """Return which model belongs into which cache: another cache folder has to be filled, too."""
     return MODEL + " in " + os.environ.get("NANOCHAT_CACHE", "")
+
+
+def model_is_there(state):
+    """Tell whether the model is fetched for this cache folder, and nobody has emptied that since."""
+    folder = state.get("folder") or ""
+    return state.get("model") == model_key() and os.path.isfile(os.path.join(folder, "nanochat.json"))
 
 
 def venv_works(state):
@@ -281,19 +295,28 @@ def install_packages(holders):
 
 
 def fetch_model(holders):
-    """Fetch and convert the default model; the command shows its own progress and its own errors."""
+    """Fetch and convert the default model, and return its folder; progress and errors are the command's own."""
     print("4/4 Fetching the default model", flush=True)
-    code = subprocess.call(RUN + ["nanochat_helpers.cli", "models", "fetch", MODEL], pass_fds=holders)
-    if code:
+    done = subprocess.run(
+        RUN + ["nanochat_helpers.cli", "models", "fetch", MODEL],
+        stdout=subprocess.PIPE,
+        pass_fds=holders,
+        env=dict(os.environ, PYTHONIOENCODING="utf-8"),
+        check=False,
+    )
+    sys.stdout.buffer.write(done.stdout)  # as it came: this terminal may not know all of its letters
+    sys.stdout.flush()
+    if done.returncode:
         raise Problem("The default model is not there yet: see the line above, then run the same command again")
+    return done.stdout.decode("utf-8", "replace").strip().rpartition(" is ready in ")[2]
 
 
 def set_up():
     """Do what is not done yet: nothing at all, on most days."""
-    packages, model = packages_key(), model_key()
+    packages = packages_key()
 
     def is_ready(state):
-        return state.get("packages") == packages and state.get("model") == model and venv_works(state)
+        return state.get("packages") == packages and model_is_there(state) and venv_works(state)
 
     if is_ready(read_state()):
         return
@@ -309,8 +332,8 @@ def set_up():
                 install_torch(torch_pin(), holders)
             install_packages(holders)
             write_state({"root": ROOT, "packages": packages})
-        fetch_model(holders)
-        write_state({"root": ROOT, "packages": packages, "model": model})
+        folder = fetch_model(holders)
+        write_state({"root": ROOT, "packages": packages, "model": model_key(), "folder": folder})
 
 
 # --- the commands ----------------------------------------------------------------------------------------------------
@@ -368,10 +391,8 @@ def run_chat(arguments):
     return hand_over(RUN + ["nanochat_helpers.cli", "chat"] + arguments)
 
 
-def say_ready(arguments):
+def say_ready(_):
     """Tell what can be done now."""
-    if arguments:
-        raise Problem("python start.py setup takes nothing more, and was given: " + " ".join(arguments))
     print("NanoChat is ready: python start.py opens the lessons, python start.py chat talks in the terminal.")
     return 0
 
@@ -380,7 +401,7 @@ COMMANDS = {"lab": run_lab, "setup": say_ready, "test": run_checks, "chat": run_
 
 
 def parse(argv):
-    """Return the command and what is meant for the program behind it."""
+    """Return the command and what is meant for the program behind it; refuse what cannot be meant."""
     parser = argparse.ArgumentParser(
         prog="start.py",
         usage="python start.py [lab | setup | test | chat] [options of that program]",
@@ -391,28 +412,33 @@ def parse(argv):
         "command",
         nargs="?",
         default="lab",
-        choices=sorted(COMMANDS),
         help="lab: JupyterLab on the first lesson (if nothing is said); setup: only set up; "
         "test: run every check; chat: chat in the terminal",
     )
-    return parser.parse_known_args(argv)
+    options, rest = parser.parse_known_args(argv)
+    if options.command not in COMMANDS:
+        raise Mistake("There is no command '{0}': take lab, setup, test or chat".format(options.command))
+    if options.command == "setup" and rest:
+        raise Mistake("setup takes nothing more, and was given '{0}': leave that out".format(" ".join(rest)))
+    return options.command, rest
 
 
 def main(argv=None):
     """Run the command line; return the exit code."""
+    code = 1
     try:
         check_python(sys.version_info, 64 if sys.maxsize > 2**32 else 32)
-        options, rest = parse(argv)
+        command, rest = parse(argv)
         set_up()
-        return COMMANDS[options.command](rest)
+        return COMMANDS[command](rest)
     except Problem as problem:
-        message = str(problem)
+        message, code = str(problem), problem.code
     except KeyboardInterrupt:
         message = "Stopped: run the same command again and it carries on"
     except OSError as error:
         message = explain_os_error(error)
     sys.stderr.write("start.py: " + message + ".\n")
-    return 1
+    return code
 
 
 if __name__ == "__main__":

@@ -51,12 +51,18 @@ def note(word):
         file.write(word + "\\n")
 """
 CLI = """
-import pathlib, sys
+import os, pathlib, sys
 
 HERE = pathlib.Path(__file__).parents[1]
 with (HERE / "calls.txt").open("a") as file:
     file.write(" ".join(sys.argv[1:]) + "\\n")
-sys.exit(int((HERE / "fail").read_text()) if (HERE / "fail").exists() else 0)
+if (HERE / "fail").exists():
+    sys.exit(int((HERE / "fail").read_text()))
+if sys.argv[1] == "models":
+    folder = pathlib.Path(os.environ.get("NANOCHAT_CACHE") or HERE / "my cache é")
+    folder.mkdir(exist_ok=True)
+    (folder / "nanochat.json").touch()
+    print("smollm2 is ready in", folder)
 """
 
 
@@ -74,7 +80,7 @@ class Project:
         self.write("nanochat_helpers/cli.py", CLI)
 
     def write(self, name: str, text: str) -> None:
-        (self.folder / name).write_text(text)
+        (self.folder / name).write_text(text, encoding="utf-8")
 
     def lines(self, name: str) -> list[str]:
         path = self.folder / name
@@ -203,6 +209,17 @@ def test_another_cache_folder_gets_the_model_too(ready, tmp_path):
     assert ready.lines("calls.txt") == [*before, "models fetch smollm2"]
 
 
+def test_a_model_that_is_gone_is_fetched_again_and_nothing_else_is_done(ready):
+    builds, calls = ready.lines("builds.txt"), ready.lines("calls.txt")
+    shutil.rmtree(ready.folder / "my cache é")
+    out, _ = ready.run("setup")
+    assert "smollm2 is ready in" in out
+    assert ready.lines("calls.txt") == [*calls, "models fetch smollm2"]
+    assert ready.lines("builds.txt") == builds
+    ready.run("setup")
+    assert len(ready.lines("calls.txt")) == len(calls) + 1
+
+
 def test_changed_pins_are_installed_at_the_next_run_into_the_same_venv(project):
     project.run("setup")
     mark = project.folder / ".venv" / "mark"
@@ -326,9 +343,10 @@ def test_help_sets_nothing_up(project):
     assert not (project.folder / ".venv").exists()
 
 
-def test_a_mistyped_command_is_refused_before_anything_happens(project):
-    _, err = project.run("stup", code=2)
-    assert "invalid choice: 'stup'" in err
+@pytest.mark.parametrize("arguments", [["stup"], ["setup", "stup"], ["setup", "--stup"]])
+def test_a_mistyped_command_is_refused_before_anything_happens(project, arguments):
+    _, err = project.run(*arguments, code=2)
+    assert "stup'" in one_sentence(err)
     assert not (project.folder / ".venv").exists()
 
 
