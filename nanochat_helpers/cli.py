@@ -4,6 +4,7 @@ It reads what was typed and shows what comes out; all work is done elsewhere, an
 A mistake is one line on stderr that says what, where and what to do, with exit code 2.
 """
 
+import errno
 import os
 import sys
 from enum import StrEnum
@@ -22,6 +23,7 @@ app.add_typer(models_app, name="models")
 
 USAGE_ERROR = typer.BadParameter.__base__  # typer's own copy of click, or click itself: by typer's version
 EXIT_MISTAKE, EXIT_INTERRUPTED = 2, 130
+DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Engine(StrEnum):
@@ -43,17 +45,19 @@ def main(arguments: list[str] | None = None) -> None:
         stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode shows \u2026 and goes on
     sys.stdin.reconfigure(errors="surrogateescape")  # bytes that are no text are then refused like any bad message
     try:
-        code = (
-            app(arguments, prog_name="nanochat", standalone_mode=False) or 0
-        )  # a reader who leaves, such as `head`, ends it quietly
+        # A reader who leaves, such as `head`, ends it quietly: typer sees to that.
+        code = app(arguments, prog_name="nanochat", standalone_mode=False) or 0
     except NanoChatError as error:
         code = _complain(str(error))
     except USAGE_ERROR as error:
         path = error.ctx.command_path if error.ctx else "nanochat"
-        code = _complain(f"{error.format_message().rstrip('.?')}. See: {path} --help")
+        hint = _hint(error, sys.argv[1:] if arguments is None else arguments)
+        code = _complain(f"{error.format_message().rstrip('.?')}{hint}. See: {path} --help")
     except (KeyboardInterrupt, typer.Abort):
         code = EXIT_INTERRUPTED
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_IS_FULL:
+            sys.exit(_complain_about_the_disk(error))
         if os.environ.get("NANOCHAT_DEBUG"):
             raise
         why = f"{type(error).__name__}: {error}"
@@ -69,6 +73,32 @@ def _complain(text: str) -> int:
     sys.stdout.flush()
     sys.stderr.write(f"nanochat: {one_line(text)}\n")
     return EXIT_MISTAKE
+
+
+def _complain_about_the_disk(error: OSError) -> int:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would try once more at its end, and complain
+    return _complain(f"What NanoChat writes has no room ({error.strerror}): free some disk, or send it elsewhere.")
+
+
+def _hint(error: Exception, arguments: list[str]) -> str:
+    """What typer's message leaves unsaid: the value that was typed, or how a message reaches us whole."""
+    said = error.format_message()
+    takes_message = error.ctx is not None and error.ctx.info_name in ("chat", "run")
+    if takes_message and "unexpected extra argument" in said:
+        return '; put the message in quotes, such as "Hello there"'
+    option = getattr(error, "option_name", None) or ""
+    if takes_message and option and (" " in option or not option.startswith("--")):
+        return '; if it is the message, put -- before it, such as -- "-5 + 3"'
+    value = _typed_value(getattr(getattr(error, "param", None), "opts", ()), arguments)
+    return f" (given: {value!r})" if value and value not in said else ""
+
+
+def _typed_value(names, arguments):
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        if name in names:
+            return value if equals else following
+    return ""
 
 
 def _show_version(wanted: bool) -> None:
@@ -126,12 +156,13 @@ def chat(
     from .chat import Chat, load_chat_model, user_message
     from .prompts import check_message
     from .settings import GenerationSettings
-    from .terminal import Conversation, note, notes, show_reply
+    from .terminal import Conversation, check_utf8, note, notes, show_reply
 
     typed = {field.name: context.params[field.name] for field in fields(GenerationSettings)}
     settings = GenerationSettings(**{name: value for name, value in typed.items() if value not in (None, [], ())})
     check_message(system or "", "The system message")
     if message is not None:
+        check_utf8(message)
         user_message(message)  # a mistake should show before seconds are spent on the model
     conversation = Chat(load_chat_model(model, engine=engine.value), system=system, settings=settings)
     if message is None:
@@ -155,11 +186,14 @@ def run(
 ) -> None:
     """Run a workflow, the pipeline as a JSON file, on one message."""
     from .chat import load_chat_model, user_message
-    from .terminal import note, notes, printable, save_trace, write
+    from .terminal import check_trace_path, check_utf8, note, notes, printable, save_trace, write
     from .workflow import parse_json, parse_workflow, run_workflow
 
-    spec = parse_workflow(parse_json(sys.stdin.read()) if workflow == "-" else _existing_path(workflow))
+    spec = parse_workflow(parse_json(_read_input()) if workflow == "-" else _existing_path(workflow))
+    check_utf8(message)
     user_message(message)
+    if trace:
+        check_trace_path(trace)
     chosen = Engine.TRANSFORMERS if trace and engine is Engine.AUTO else engine
     models = {spec.model: load_chat_model(model, engine=chosen.value)} if model else None
     reply = run_workflow(spec, message, models=models, engine=chosen.value)
@@ -168,6 +202,14 @@ def run(
         note(text)
     if trace:
         save_trace(reply, trace)
+
+
+def _read_input() -> str:
+    from .terminal import check_utf8
+
+    text = sys.stdin.read()
+    check_utf8(text)
+    return text
 
 
 def _existing_path(name: str):

@@ -6,12 +6,14 @@ its control characters spelled out, so that it cannot steer the terminal.
 
 import contextlib
 import difflib
+import os
 import re
 import shlex
 import signal
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 from .chat import Chat, Reply
 from .errors import MessageError, NanoChatError, SettingsError, TraceError
@@ -39,7 +41,7 @@ def one_line(text: str) -> str:
 
 
 def show_reply(chat: Chat, text: str, *, live: bool) -> Reply:
-    """Send a message and show the reply, followed by notes on stderr.
+    """Send a message, show the reply on stdout and return it.
 
     live: show the raw text while it is written, for a reader who waits; False shows the clean text at the end.
     """
@@ -83,7 +85,15 @@ class Conversation:
         self.chat = chat
         self.at_keyboard = sys.stdin.isatty()
         self.live = sys.stdout.isatty()
-        self._commands = {"help": self.help, "settings": self.settings, "reset": self.reset, "trace": self.trace}
+        self._over = False
+        self._commands = {
+            "help": self.help,
+            "settings": self.settings,
+            "reset": self.reset,
+            "trace": self.trace,
+            "quit": self.quit,
+            "exit": self.quit,
+        }
 
     def run(self) -> None:
         """Answer line after line. From a file or a pipe, the first mistake ends it with that error."""
@@ -96,11 +106,9 @@ class Conversation:
     def _talk(self):
         with contextlib.suppress(ImportError):
             import readline  # noqa: F401 - arrow keys and earlier lines, for input()
-        while True:
+        while not self._over:
             try:
                 line = input("You: ")
-                if line.strip() in ("/quit", "/exit"):
-                    return
                 if line.strip():
                     self.take(line)
             except EOFError:
@@ -116,19 +124,20 @@ class Conversation:
         lines = (line.rstrip("\r\n") for line in sys.stdin)
         count = 0
         for count, line in enumerate(filter(str.strip, lines), start=1):  # noqa: B007 - counted for after the loop
-            if line.strip() in ("/quit", "/exit"):
-                return
             self.take(line)
+            if self._over:
+                return
         if not count:
             raise MessageError('The message is empty: there was nothing to read. Try: nanochat chat "Hello!"')
 
     def take(self, line: str) -> None:
         """Do what one line asks for: a command, or a message to answer. Raises NanoChatError."""
+        check_utf8(line)
         command = re.match(r"\s*/([A-Za-z]+)(?:\s+(.*\S))?\s*$", line)
         if command:
             name, rest = command[1].lower(), command[2] or ""
             if name not in self._commands:
-                near = difflib.get_close_matches(name, [*self._commands, "quit"], n=1)
+                near = difflib.get_close_matches(name, self._commands, n=1)
                 guess = f"Did you mean /{near[0]}? " if near else ""
                 raise MessageError(f"There is no command /{name}. {guess}/help lists them.")
             self._commands[name](rest)
@@ -165,6 +174,7 @@ class Conversation:
 
     def trace(self, path: str = "") -> None:
         """/trace: show the way of the last reply through the seven steps, or save it to a file."""
+        path = " ".join(_words(path))
         if self.chat.last_reply is None:
             raise TraceError("There is no reply yet to trace: say something first.")
         if path:
@@ -172,30 +182,77 @@ class Conversation:
         else:
             write(printable(str(self.chat.last_reply.trace)) + "\n")
 
+    def quit(self, _: str = "") -> None:
+        """/quit and /exit: leave."""
+        self._over = True
+
+
+def check_utf8(text: str) -> None:
+    """Refuse input whose bytes are no text; Python has put halves of characters in their place. Raises MessageError."""
+    wrong = re.search("[\udc80-\udcff]", text)
+    if wrong:
+        raise MessageError(f"The input is not UTF-8 at position {wrong.start()}: save or send it as UTF-8.")
+
+
+def check_trace_path(path: str) -> None:
+    """Refuse a file that cannot be written, before time goes into what it should hold. Raises TraceError."""
+    with _saving(path) as file:
+        if not file.parent.is_dir():
+            raise FileNotFoundError(f"there is no folder {str(file.parent)!r}")
+        if file.is_dir():
+            raise IsADirectoryError("it is a folder")
+        if not os.access(file if file.exists() else file.parent, os.W_OK):
+            raise PermissionError("you have no right to write there")
+
 
 def save_trace(reply: Reply, path: str) -> None:
     """Save a reply's trace as JSON and say so. Raises TraceError where the file cannot be written."""
+    with _saving(path) as file:
+        reply.trace.save(file)
+    note(f"The trace is in {file}.")
+
+
+@contextlib.contextmanager
+def _saving(path):
+    """Give the file that a path names, and say so when the file cannot be written."""
     try:
-        reply.trace.save(path)
-    except (OSError, ValueError) as error:
+        yield Path(path).expanduser()
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: there is no such ~user
         why = getattr(error, "strerror", None) or error
         raise TraceError(f"The trace cannot be written to {path!r} ({why}): choose another file.") from error
-    note(f"The trace is in {path}.")
 
 
 def read_settings(text: str) -> dict:
-    """Read settings as they are typed: "temperature=0.2 top_p=1" gives {"temperature": 0.2, "top_p": 1}."""
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise SettingsError(f"{text!r} cannot be read: a quotation mark is open.") from error
+    """Read settings as they are typed: "temperature=0.2 top_p=1" gives {"temperature": 0.2, "top_p": 1}.
+
+    stop= may stand several times, and \\n and \\t in it are the end of a line and a tab.
+    """
     changes = {}
-    for word in words:
+    for word in _words(text):
         name, equals, value = word.partition("=")
         if not equals:
             raise SettingsError(f"{word!r} is no setting: write name=value, such as temperature=0.2.")
-        changes[name] = _read_value(value) if name != "stop" else ((value,) if value else ())
+        if name == "stop":
+            changes[name] = (*changes.get(name, ()), *([_unescape(value)] if value else []))
+        elif name in changes:
+            raise SettingsError(f"{name} stands there twice: give it once.")
+        else:
+            changes[name] = _read_value(value)
     return changes
+
+
+def _words(text):
+    """Split what was typed as a shell does, but leave backslashes alone: Windows has them in paths."""
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
+    lexer.whitespace_split, lexer.escape, lexer.commenters = True, "", ""
+    try:
+        return list(lexer)
+    except ValueError as error:
+        raise MessageError(f"{text!r} cannot be read: a quotation mark is open.") from error
+
+
+def _unescape(text):
+    return re.sub(r"\\[nt\\]", lambda pair: {"n": "\n", "t": "\t"}.get(pair[0][1], "\\"), text)
 
 
 def _read_value(text):

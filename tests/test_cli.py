@@ -10,6 +10,7 @@ import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -177,7 +178,8 @@ def test_commands_work_in_a_pipe(nanochat, tmp_path):
         (b"", ["empty"]),
         (b" \n\n", ["empty"]),
         (b"a\0b", ["NUL"]),
-        (b"\xff\xfe", ["lone surrogate"]),
+        (b"caf\xe9", ["not UTF-8", "position 3"]),
+        (b"/settings top_k=1 top_k=2", ["top_k", "twice"]),
     ],
 )
 def test_a_bad_line_in_a_pipe_is_one_line_on_stderr(nanochat, line, words):
@@ -189,6 +191,21 @@ def test_a_bad_line_in_a_pipe_is_one_line_on_stderr(nanochat, line, words):
 def test_a_trace_that_cannot_be_saved_is_one_line_on_stderr(nanochat, tmp_path):
     result = nanochat("chat", stdin=f"hi\n/trace {tmp_path}\n".encode(), backbone=ScriptedBackbone("Hello!"))
     assert result.code == 2 and is_one_helpful_line(result.err, str(tmp_path), "another file")
+
+
+@pytest.mark.parametrize("typed", ["{}/a b.json", '"{}/a b.json"', "~/a b.json"])
+def test_a_trace_is_saved_where_a_shell_would_put_it(nanochat, monkeypatch, tmp_path, typed):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    line = f"hi\n/trace {typed.format(tmp_path)}\n"
+    assert nanochat("chat", stdin=line.encode(), backbone=ScriptedBackbone("Hello!")).code == 0
+    assert Trace.load(tmp_path / "a b.json").text == "Hello!"
+
+
+@pytest.mark.parametrize("leave", ["/quit", "/exit", "/Quit", " /quit now"])
+def test_it_leaves_however_that_is_written(nanochat, leave):
+    result = nanochat("chat", stdin=f"hi\n{leave}\nmore\n".encode(), backbone=ScriptedBackbone("Hello!"))
+    assert result == (0, "Hello!\n", "")
 
 
 def test_it_says_when_old_turns_were_left_out(nanochat):
@@ -210,6 +227,7 @@ def test_settings_are_read_as_they_are_typed():
         "max_length": "many",
     }
     assert read_settings("stop=") == {"stop": ()}
+    assert read_settings(r"stop=a stop='\n' stop=\t. stop='\\n'") == {"stop": ("a", "\n", "\t.", r"\n")}
     with pytest.raises(SettingsError, match="name=value"):
         read_settings("hot")
 
@@ -225,19 +243,25 @@ MISTAKES = {
     "negative temperature": (["chat", "Hi", "--temperature", "-1"], ["temperature=-1.0", "from 0.00001"]),
     "NaN": (["chat", "Hi", "--temperature", "nan"], ["temperature=nan"]),
     "top_p of 2": (["chat", "Hi", "--top-p", "2"], ["top_p=2.0", "between 0 and 1"]),
-    "no number": (["chat", "Hi", "--temperature", "hot"], ["--temperature", "nanochat chat --help"]),
+    "no number": (["chat", "Hi", "--temperature", "hot"], ["--temperature", "'hot'", "nanochat chat --help"]),
+    "no whole number": (["chat", "Hi", "--seed=1.5"], ["--seed", "'1.5'", "nanochat chat --help"]),
     "empty stop string": (["chat", "Hi", "--stop", ""], ["stop"]),
     "unknown option": (["chat", "Hi", "--temprature", "1"], ["--temprature", "--temperature", "chat --help"]),
     "unknown engine": (["chat", "Hi", "--engine", "cuda"], ["cuda", "llama.cpp"]),
     "unknown command": (["caht"], ["caht", "nanochat --help"]),
     "model with a typo": (["chat", "Hi", "--model", "smolm2"], ["smolm2", "smollm2"]),
     "an encoder": (["chat", "Hi", "--model", "minilm"], ["minilm", "encoder", "search", "smollm2"]),
-    "too many words": (["chat", "Hi", "there"], ["there"]),
+    "too many words": (["chat", "Hi", "there"], ["there", "in quotes"]),
+    "a message like an option": (["chat", "-5 + 3"], ["-5", "put -- before it"]),
+    "a message like a long option": (["chat", "--hello there"], ["put -- before it"]),
+    "bytes that are no text": (["chat", "caf\udce9"], ["not UTF-8"]),
     "no workflow": (["run"], ["WORKFLOW.json", "nanochat run --help"]),
     "no message": (["run", str(EXAMPLE_WORKFLOW)], ["message"]),
     "no such file": (["run", "none.json", "Hi"], ["none.json", "file"]),
     "a folder": (["run", str(TESTS), "Hi"], [str(TESTS), "file"]),
     "not JSON": (["run", __file__, "Hi"], ["not JSON", "line 1, column 3"]),
+    "a trace in no folder": (["run", str(EXAMPLE_WORKFLOW), "Hi", "--trace", "/none/x.json"], ["no folder '/none'"]),
+    "a trace in place of a folder": (["run", str(EXAMPLE_WORKFLOW), "Hi", "--trace", str(TESTS)], ["it is a folder"]),
     "blank message to a workflow": (["run", str(EXAMPLE_WORKFLOW), " "], ["empty"]),
     "workflow with a model's typo": (["run", str(EXAMPLE_WORKFLOW), "Hi", "--model", "smolm2"], ["smollm2"]),
     "fetch without a name": (["models", "fetch"], ["name", "models fetch --help"]),
@@ -390,6 +414,21 @@ def test_a_reader_who_leaves_is_no_error():
     assert child.stderr.read() == b""
     child.stderr.close()
     child.wait(timeout=30)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk to try it on")
+def test_a_full_disk_is_one_line_that_does_not_blame_nanochat():
+    command = [sys.executable, "-m", "nanochat_helpers.cli", "models"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 2 and is_one_helpful_line(done.stderr, "No space left", "free")
+    assert "itself failed" not in done.stderr
+
+
+def test_fetch_says_where_the_model_is_for_start_py_reads_it(nanochat, monkeypatch):
+    found = SimpleNamespace(folder=Path("/some where/smollm2"))
+    monkeypatch.setattr("nanochat_helpers.models.fetch_model", lambda name: found)
+    assert nanochat("models", "fetch", "smollm2").out == f"smollm2 is ready in {found.folder}\n"
 
 
 # --- a conversation in a terminal
