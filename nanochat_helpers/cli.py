@@ -260,11 +260,16 @@ def list_all() -> None:
     from .doctor import megabytes
     from .models import cache_dir, list_models
 
+    statuses = list_models()
     typer.echo(f"{'name':<14} {'on this machine':>15}  {'download':>8}  {'licence':<18} good for")
-    for status in list_models():
+    for status in statuses:
         card = status.card
         here = megabytes(status.bytes_on_disk) if status.on_this_machine else "no"
+        here = "see below" if status.problem else here
         typer.echo(f"{card.name:<14} {here:>15}  {card.megabytes:>5} MB  {card.licence:<18} {card.good_for}")
+    problems = [f"- {status.card.name}: {status.problem}" for status in statuses if status.problem]
+    if problems:
+        typer.echo("\nTo fix:\n" + "\n".join(problems))
     typer.echo(f"\nThey are kept in {cache_dir()}. Fetch one with: nanochat models fetch NAME")
 
 

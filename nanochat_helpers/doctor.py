@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from . import __version__
-from .errors import NanoChatError
+from .errors import ModelDamagedError, NanoChatError
 
 DISTRIBUTION = "nanochat_helpers"
 PACKAGES = ("torch", "transformers", "tokenizers", "huggingface_hub", "numpy", "matplotlib", "ipywidgets", "jupyterlab")
 PACKAGES += ("xllamacpp",)
 SMALLEST_MEMORY_GB = {"llama.cpp": 0.45, "transformers": 1.1}
 OLDEST_PYTHON = (3, 11)
+LIGHT_TRANSFORMERS = "5.18"  # before it, transformers imports torch along with any tokenizer
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,16 @@ def look_at_packages() -> Iterator[Finding]:
         fits = name not in needed or needed[name].specifier.contains(version, prereleases=True)
         if fits and name not in PACKAGES:
             continue
-        yield Finding(name, version, "" if fits else f"This version does not fit: pip install '{needed[name]}'")
+        fix = "" if fits else f"This version does not fit: pip install '{needed[name]}'"
+        yield Finding(name, version + _remark(name, version), fix)
+
+
+def _remark(name: str, version: str) -> str:
+    from packaging.version import Version
+
+    if name != "transformers" or Version(version) >= Version(LIGHT_TRANSFORMERS):
+        return ""
+    return f" (from {LIGHT_TRANSFORMERS} on, a chat with llama.cpp leaves torch out and takes less memory)"
 
 
 def _requirements():
@@ -95,25 +105,27 @@ def look_at_cache() -> Finding:
     """The folder of the models: where it is and what it holds."""
     from .models import cache_dir, list_models
 
-    folder = cache_dir()
-    held = sum(status.bytes_on_disk for status in list_models() if status.on_this_machine)
+    try:
+        folder = cache_dir()
+        held = sum(status.bytes_on_disk for status in list_models() if status.on_this_machine)
+    except NanoChatError as error:
+        return Finding("cache", "cannot be used", str(error))
     return Finding("cache", f"{folder}, {megabytes(held)}")
 
 
 def look_at_model(name: str) -> Finding:
-    """Is the model here, and is every file of it whole?"""
+    """Is the model here, and is every file of it whole and to be read?"""
     from .models import find_model
-    from .weights.cache import check_sizes, folder_size
+    from .weights.cache import folder_size
+    from .weights.store import check_files
 
     try:
         files = find_model(name)
         if files is None:
             return Finding(name, "not on this machine", f"Fetch the model with: nanochat models fetch {name}")
-        check_sizes(name, files.folder)
-        if files.gguf is not None:
-            check_sizes(name, files.gguf.parent)
+        check_files(files)
     except NanoChatError as error:
-        return Finding(name, "damaged", str(error))
+        return Finding(name, "damaged" if isinstance(error, ModelDamagedError) else "cannot be used", str(error))
     size = folder_size(files.folder) + (files.gguf.stat().st_size if files.gguf else 0)
     return Finding(name, f"complete, {megabytes(size)}")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import EngineError, ModelDamagedError, NanoChatError
-from .weights.cache import cache_dir, check_sizes, damaged
+from .weights.cache import cache_dir, damaged, how_to_mend
 from .weights.catalogue import CATALOGUE, ModelCard
 from .weights.progress import quiet_libraries
 from .weights.store import ModelFiles, ModelStatus, fetch_model, find_model, list_models, remove_model
@@ -46,7 +46,7 @@ def load_model(name: str | Path = "smollm2", *, engine: str = "auto", show_progr
     if engine == "llama.cpp" and files.gguf is None:
         raise EngineError(f"{name} has no .gguf file, which llama.cpp needs; load it with engine='transformers'.")
     _check(files)
-    with _reading(files):
+    with _reading(files, files.gguf if engine == "llama.cpp" else files.folder):
         backbone = _load_gguf(files) if engine == "llama.cpp" else _load_folder(files)
     _settle_special_tokens(backbone.tokenizer, files)
     return backbone
@@ -55,14 +55,13 @@ def load_model(name: str | Path = "smollm2", *, engine: str = "auto", show_progr
 def load_tokenizer(name: str | Path = "smollm2", *, show_progress: bool = True) -> PreTrainedTokenizerBase:
     """Load only the tokenizer of a model: enough for lessons about tokens, and quick."""
     files = fetch_model(name, show_progress=show_progress)
-    check_sizes(files.name, files.folder)
     quiet_libraries()
     if files.gguf is not None:
         from transformers import PreTrainedTokenizerFast as Tokenizer  # what we converted; it loads without torch
     else:
         from transformers import AutoTokenizer as Tokenizer
 
-    with _reading(files):
+    with _reading(files, files.folder):
         tokenizer = Tokenizer.from_pretrained(files.folder, local_files_only=True)
     _settle_special_tokens(tokenizer, files)
     return tokenizer
@@ -96,7 +95,7 @@ def _load_gguf(files: ModelFiles) -> Backbone:
 
 
 @contextlib.contextmanager
-def _reading(files: ModelFiles) -> Iterator[None]:
+def _reading(files: ModelFiles, path: Path) -> Iterator[None]:
     """Say which model it was when a library cannot read it; the library's own error follows as the cause."""
     try:
         yield
@@ -104,18 +103,15 @@ def _reading(files: ModelFiles) -> Iterator[None]:
         raise
     except Exception as problem:  # tokenizers raises bare Exceptions, transformers whatever its parts raise
         raise ModelDamagedError(
-            f"{files.name} cannot be read from {files.folder}: {_first_line(problem)} "
-            f"If it once worked, remove it with: nanochat models remove {files.name}"
+            f"{files.name} cannot be read from {path}: {_first_line(problem).rstrip('.')}. "
+            f"If it once worked, a file is damaged. {how_to_mend(files.name, path)}"
         ) from problem
 
 
 def _check(files: ModelFiles) -> None:
-    """Find a cut file before an engine does: the marker holds the sizes, and safetensors says how long it should be."""
+    """Find a cut file before an engine does, without a marker too: safetensors says how long it should be."""
     from safetensors import SafetensorError, safe_open
 
-    check_sizes(files.name, files.folder)
-    if files.gguf is not None:
-        check_sizes(files.name, files.gguf.parent)
     for path in files.folder.glob("*.safetensors"):
         try:
             with safe_open(path, framework="numpy"):
@@ -130,7 +126,7 @@ def _settle_special_tokens(tokenizer: PreTrainedTokenizerBase, files: ModelFiles
     if expected is not None and tokenizer.eos_token != expected:
         raise ModelDamagedError(
             f"{files.folder} names {tokenizer.eos_token!r} as the end of a reply, and {files.name} was trained on "
-            f"{expected!r}. Remove the model with: nanochat models remove {files.name}"
+            f"{expected!r}. {how_to_mend(files.name, files.folder)}"
         )
     if tokenizer.pad_token is None and tokenizer.eos_token is not None:
         tokenizer.pad_token = tokenizer.eos_token

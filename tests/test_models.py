@@ -15,6 +15,8 @@ from hub_server import HubServer
 from tiny_models import END, MERGES, tokens, write_gguf, write_gpt2, write_wheel
 from tokenizers import Tokenizer
 
+from nanochat_helpers import doctor
+from nanochat_helpers.doctor import Finding, look_at_cache, look_at_model
 from nanochat_helpers.errors import (
     EngineError,
     ModelDamagedError,
@@ -360,15 +362,117 @@ def test_what_an_older_pin_left_in_the_cache_is_replaced(part, tiny, empty_cache
     assert cache.read_marker(old)["source"] == tiny.sha256
 
 
-@pytest.mark.parametrize("victim", ["model.safetensors", "tokenizer.json", "tiny.gguf"])
-def test_a_file_that_lost_its_end_is_named(victim, tiny):
+@pytest.fixture(params=["model.safetensors", "tokenizer.json", "tiny.gguf"])
+def cut_file(request, tiny):
+    """A file of `tiny` that lost its end."""
     files = fetch_model("tiny", show_progress=False)
-    path = files.gguf if victim == "tiny.gguf" else files.folder / victim
+    path = files.gguf if request.param == "tiny.gguf" else files.folder / request.param
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ModelDamagedError, match=rf"{victim} is damaged .* nanochat models remove tiny"):
-        load_model("tiny", engine="transformers")
-    remove_model("tiny")
-    assert load_tokenizer("tiny", show_progress=False).eos_token == END
+    return path
+
+
+def test_a_file_that_lost_its_end_is_named_with_what_to_do(cut_file):
+    problem = {each.card.name: each.problem for each in list_models()}["tiny"]
+    assert look_at_model("tiny") == Finding("tiny", "damaged", problem)
+    assert f"{cut_file} is damaged" in problem
+    assert "nanochat models remove tiny; the next use fetches it again" in problem
+
+
+def test_fetching_a_damaged_model_makes_it_whole(cut_file, tiny, empty_cache):
+    length = cut_file.stat().st_size + 100
+    fetch_model("tiny", show_progress=False)
+    assert cut_file.stat().st_size == length and not drafts(empty_cache)
+    assert {each.card.name: each.problem for each in list_models()}["tiny"] == ""
+    assert load_model("tiny", engine="transformers").is_chat
+
+
+@pytest.mark.parametrize("cut_file", ["tiny.gguf"], indirect=True)
+def test_a_damaged_model_that_cannot_be_replaced_stays_and_says_why(cut_file, monkeypatch):
+    length = cut_file.stat().st_size
+    monkeypatch.setenv("NANOCHAT_OFFLINE", "1")
+    with pytest.raises(ModelMissingError, match="not whole, and NANOCHAT_OFFLINE"):
+        fetch_model("tiny")
+    monkeypatch.setattr(cache.tempfile, "mkdtemp", forbidden)
+    monkeypatch.delenv("NANOCHAT_OFFLINE")
+    with pytest.raises(ModelMissingError, match=r"is not complete .* set NANOCHAT_CACHE"):
+        fetch_model("tiny")
+    assert cut_file.stat().st_size == length
+
+
+def forbidden(*_, **__):
+    """Stand in for a call that this user may not make: root may make them all."""
+    raise PermissionError(13, "Permission denied")
+
+
+def test_a_model_that_cannot_be_removed_says_so(tiny, monkeypatch):
+    fetch_model("tiny", show_progress=False)
+    monkeypatch.setattr(cache.tempfile, "mkdtemp", forbidden)
+    with pytest.raises(ModelError, match=r"^tiny cannot be removed .* to remove the model"):
+        remove_model("tiny")
+    assert find_model("tiny")
+
+
+def test_a_cache_that_may_not_be_read_is_one_sentence(tiny, monkeypatch):
+    fetch_model("tiny", show_progress=False)
+    for method in ("read_text", "iterdir", "exists"):
+        monkeypatch.setattr(Path, method, forbidden)
+    for call in (fetch_model, find_model, remove_model):
+        with pytest.raises(ModelError, match="for the right to read, or set NANOCHAT_CACHE"):
+            call("tiny")
+    with pytest.raises(ModelError, match="for the right to read"):
+        list_models()
+    for finding in (look_at_cache(), look_at_model("tiny")):
+        assert finding.value == "cannot be used" and "for the right to read" in finding.fix
+
+
+def test_one_file_that_may_not_be_read_is_named(tiny, tiny_gpt2, tmp_path, monkeypatch):
+    files = fetch_model("tiny", show_progress=False)
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path.suffix != ".gguf" and may(path, mode))
+    with pytest.raises(ModelError, match=rf"You may not read .*{files.gguf.name}\."):
+        load_model("tiny")
+    assert look_at_model("tiny").value == "cannot be used"
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(ModelError, match=r"model\.safetensors\. .* right to read\.$"):
+        load_model(tiny_gpt2)
+
+
+def test_a_cache_in_the_home_folder_of_nobody_is_one_sentence(monkeypatch):
+    monkeypatch.setenv("NANOCHAT_CACHE", "~no-such-user/cache")
+    for call in (fetch_model, list_models, functools.partial(remove_model, "smollm2")):
+        with pytest.raises(ModelError, match=r"~no-such-user/cache.*a user who is not on this machine"):
+            call()
+    assert [finding.value for finding in (look_at_cache(), look_at_model("smollm2"))] == ["cannot be used"] * 2
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"name": None}, {"name": 3}, {"source": []}, {"files": ["a"]}, {"files": {"a": "1,0"}}, {"format": 0}]
+)
+def test_a_marker_of_another_shape_counts_as_none(wrong, tmp_path):
+    cache.seal(tmp_path, name="toy", source="1")
+    marker = cache.read_marker(tmp_path) | wrong
+    (tmp_path / cache.MARKER).write_text(json.dumps(marker))
+    assert cache.read_marker(tmp_path) is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_what_one_user_fetches_all_may_read(tiny, empty_cache):
+    before = os.umask(0o077)
+    try:
+        fetch_model("tiny", show_progress=False)
+    finally:
+        os.umask(before)
+    found = [path for path in (empty_cache, *empty_cache.rglob("*")) if path.suffix != ".lock"]
+    assert {path: path.stat().st_mode & 0o777 for path in found} == {
+        path: 0o755 if path.is_dir() else 0o644 for path in found
+    }
+
+
+def test_a_cache_that_was_there_keeps_its_rights(tiny, empty_cache):
+    empty_cache.mkdir(mode=0o700)
+    before = empty_cache.stat().st_mode
+    fetch_model("tiny", show_progress=False)
+    assert empty_cache.stat().st_mode == before
 
 
 def test_a_wrong_end_token_is_refused_at_load(tiny, monkeypatch):
@@ -438,8 +542,9 @@ def test_a_broken_gguf_file_is_refused(keep, tiny_gguf, empty_cache, tmp_path):
 
 
 def test_a_gguf_file_that_is_not_there():
-    with pytest.raises(ModelMissingError, match="There is no file"):
-        load_model("nowhere.gguf")
+    for name in ("nowhere.gguf", "a" * 5000 + ".gguf", "~no-such-user/x.gguf"):
+        with pytest.raises(ModelMissingError, match="There is no file"):
+            load_model(name)
 
 
 def test_merges_are_kept_in_order(tiny_gguf, tmp_path):
@@ -553,6 +658,30 @@ def test_a_damaged_folder_is_one_sentence(damage, tiny_gpt2, tmp_path):
     with pytest.raises(ModelDamagedError) as caught:
         load_model(str(tmp_path))
     assert str(tmp_path / name if damage != "tokenizer" else tmp_path) in str(caught.value)
+    assert "models remove" not in str(caught.value)
+    if damage != "config":
+        assert str(caught.value).endswith(" Copy the file again from where you have it.")
+
+
+def test_what_llama_cpp_cannot_read_is_named(tiny, monkeypatch):
+    from nanochat_helpers.backbones.llama_cpp import LlamaCppBackbone
+
+    files = fetch_model("tiny", show_progress=False)
+    monkeypatch.setattr("nanochat_helpers.models.engine_available", lambda engine: True)
+    monkeypatch.setattr(LlamaCppBackbone, "load", lambda *_, **__: 1 / 0)
+    with pytest.raises(ModelDamagedError) as caught:
+        load_model("tiny", engine="llama.cpp")
+    assert f"cannot be read from {files.gguf}: division by zero. If it once worked" in str(caught.value)
+
+
+# --- the doctor ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version, remark", [("5.17.2", True), ("5.18.0", False)])
+def test_the_doctor_says_where_transformers_costs_a_chat_memory(version, remark, monkeypatch):
+    monkeypatch.setattr(doctor.metadata, "version", lambda name: version)
+    found = {finding.name: finding for finding in doctor.look_at_packages()}
+    assert ("takes less memory" in found["transformers"].value) is remark
 
 
 def test_engines(tiny, tiny_gpt2, monkeypatch):

@@ -130,7 +130,11 @@ def unknown_model(name: str) -> UnknownModelError:
 
 def card_for_folder(name: str, folder: Path) -> ModelCard:
     """Make a card for a model outside the catalogue, from the `config.json` in its folder."""
-    config = read_config(folder)
+    return card_for_config(name, folder, read_config(folder))
+
+
+def card_for_config(name: str, folder: Path, config: dict) -> ModelCard:
+    """Make the same card from settings that are already read; {} stands for those that cannot be."""
     megabytes = round(sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 1e6)
     return ModelCard(
         name=name,

@@ -80,14 +80,13 @@ def choose_files(name: str, files: list[str]) -> list[str]:
 
 def find_in_hub_cache(repo: str) -> Path | None:
     """Find a model that another program has already brought from the hub into the hub library's own cache."""
-    home = _hub_cache() / f"models--{repo.replace('/', '--')}"
     try:
-        revision = (home / "refs" / "main").read_text(encoding="utf-8").strip()
-    except OSError:
+        home = _hub_cache() / f"models--{repo.replace('/', '--')}"
+        folder = home / "snapshots" / (home / "refs" / "main").read_text(encoding="utf-8").strip()
+        has_weights = (folder / "model.safetensors").exists() or (folder / "model.safetensors.index.json").exists()
+        return folder if has_weights and (folder / "config.json").exists() else None
+    except (OSError, RuntimeError, ValueError):  # not there, not readable, or in the home folder of nobody
         return None
-    folder = home / "snapshots" / revision
-    has_weights = (folder / "model.safetensors").exists() or (folder / "model.safetensors.index.json").exists()
-    return folder if has_weights and (folder / "config.json").exists() else None
 
 
 def _hub_cache() -> Path:

