@@ -208,6 +208,12 @@ def test_it_leaves_however_that_is_written(nanochat, leave):
     assert result == (0, "Hello!\n", "")
 
 
+def test_after_a_reset_there_is_nothing_to_trace(nanochat):
+    code, out, err = nanochat("chat", stdin=b"hi\n/reset\n/trace\n", backbone=ScriptedBackbone("Hello!"))
+    assert (code, out) == (2, "Hello!\n")
+    assert "no reply yet" in err
+
+
 def test_it_says_when_old_turns_were_left_out(nanochat):
     backbone = ScriptedBackbone("Yes.", context_length=300)
     lines = "".join(f"message number {number}, which is rather long\n" for number in range(5))
