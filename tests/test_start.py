@@ -87,10 +87,11 @@ class Project:
         return path.read_text().splitlines() if path.exists() else []
 
     def start(self, *arguments: str, python: str = sys.executable, **environment: str) -> subprocess.Popen:
-        # A group of its own, so that a test can kill pip with it. No index, so that nothing can come from outside.
+        # A group of its own, so that a test can kill pip with it. No index, so that nothing can come from outside; and
+        # no cache of the person who runs the tests.
         return subprocess.Popen(
             [python, self.folder / "start.py", *arguments],
-            env={"PIP_NO_INDEX": "1"} | os.environ | environment,
+            env={"PIP_NO_INDEX": "1"} | os.environ | {"NANOCHAT_CACHE": ""} | environment,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
 
