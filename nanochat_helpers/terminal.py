@@ -217,6 +217,8 @@ def _saving(path):
     """Give the file that a path names, and say so when the file cannot be written."""
     try:
         yield Path(path).expanduser()
+    except TraceError:
+        raise  # it says so already
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: there is no such ~user
         why = getattr(error, "strerror", None) or error
         raise TraceError(f"The trace cannot be written to {path!r} ({why}): choose another file.") from error

@@ -44,7 +44,7 @@ def llama_cpp_backbone(smollm2_files):
 def empty_cache(tmp_path, monkeypatch):
     """An empty cache for one test, with the network allowed."""
     monkeypatch.setenv("NANOCHAT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     for name in ("NANOCHAT_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "cache"

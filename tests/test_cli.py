@@ -18,8 +18,9 @@ from packaging.version import Version
 from scripted import ScriptedBackbone
 
 from nanochat_helpers import cli
-from nanochat_helpers.errors import SettingsError
-from nanochat_helpers.terminal import one_line, printable, read_settings
+from nanochat_helpers.chat import Reply
+from nanochat_helpers.errors import SettingsError, TraceError
+from nanochat_helpers.terminal import one_line, printable, read_settings, save_trace
 from nanochat_helpers.trace import Trace
 from nanochat_helpers.workflow import EXAMPLE_WORKFLOW
 
@@ -555,3 +556,11 @@ def test_ctrl_c_stops_a_single_reply_and_the_program(terminal):
     screen.wait_for("Stopped.")
     assert screen.child.wait(timeout=30) == 130
     assert "Traceback" not in screen.seen
+
+
+@pytest.mark.parametrize("path", ["no such folder/trace.json", "~no-such-user/trace.json", "."])
+def test_a_trace_that_cannot_be_written_is_said_once(path):
+    reply = Reply("Hello.", "stop", Trace("toy", "transformers", {}, "Hi"))
+    with pytest.raises(TraceError) as refused:
+        save_trace(reply, path)
+    assert str(refused.value).count("cannot be written") == 1

@@ -49,16 +49,6 @@ def smollm2_files():
     return fetch_model("smollm2", show_progress=False)
 
 
-@pytest.fixture
-def empty_cache(tmp_path, monkeypatch):
-    """An empty cache for one test, with the network allowed."""
-    monkeypatch.setenv("NANOCHAT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    for name in ("NANOCHAT_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path / "cache"
-
-
 @pytest.fixture(scope="session")
 def tiny_gguf(tmp_path_factory):
     return write_gguf(tmp_path_factory.mktemp("gguf") / "tiny.gguf")
