@@ -6,7 +6,9 @@ logit of -inf. The results equal those of Hugging Face transformers (`transforme
 The model is not here: see `backbones`.
 """
 
+import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -88,19 +90,53 @@ def draw(probs: torch.Tensor, u: float) -> int:
     With probabilities 0.2, 0.5, 0.3 the bar reads: token 1 up to 0.5, token 2 up to 0.8, token 0 up to 1.0, so u = 0.6
     draws token 2. A token with probability 0 is never drawn.
     """
-    if not 0 <= u < 1:
-        raise SettingsError(f"u={u!r} is not allowed: it must be at least 0 and below 1.")
+    return draw_many(probs, [u])[0]
+
+
+def draw_many(probs: torch.Tensor, needles: Sequence[float]) -> list[int]:
+    """Draw one token for each needle u from the same probabilities, as `draw` does."""
+    for u in needles:
+        if not 0 <= u < 1:
+            raise SettingsError(f"u={u!r} is not allowed: it must be at least 0 and below 1.")
+    ranked, ends = roulette(probs)
+    pointed_at = torch.tensor(needles, dtype=torch.double) * ends[-1]
+    places = torch.searchsorted(ends, pointed_at, right=True).clamp(max=len(ranked) - 1)
+    return ranked[places].tolist()
+
+
+def roulette(probs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The bar that `draw` points at: the possible tokens by descending probability, and where each of them ends."""
     possible = probs.nonzero().flatten()
     ranked = possible[probs[possible].argsort(descending=True, stable=True)]
-    ends = probs[ranked].double().cumsum(dim=0)
-    place = int(torch.searchsorted(ends, u * ends[-1].item(), right=True))
-    return int(ranked[min(place, len(ranked) - 1)])
+    return ranked, probs[ranked].double().cumsum(dim=0)
 
 
 def luck(seed: int, n: int) -> list[float]:
     """The first n numbers u that belong to a seed: one for each token. The same seed always gives the same numbers."""
     numbers = random.Random(seed)
     return [numbers.random() for _ in range(n)]
+
+
+def surprise(prob: float) -> float:
+    """How surprising a token is, in bits: 0 for one that was certain, 1 for a coin toss (0.5), 10 for one in 1024."""
+    return math.inf if prob == 0 else -math.log2(prob)
+
+
+def entropy(probs: torch.Tensor) -> float:
+    """How surprising the next token will be on average, in bits. Four tokens of 0.25 each: 2 bits.
+
+    0 when one token is certain; log2(vocab_size) when all are equally likely. Source: Shannon 1948.
+    """
+    return torch.special.entr(probs.double()).sum().item() / math.log(2)
+
+
+def perplexity(probs: Sequence[float]) -> float:
+    """Among how many equally likely tokens a text seems to have been chosen: 2 to the power of its mean surprise.
+
+    probs: the probability that the model gave each token of the text. With 0.5 and 0.125 the mean surprise is 2 bits,
+    so the perplexity is 4.
+    """
+    return 2 ** (sum(map(surprise, probs)) / len(probs))
 
 
 @dataclass(frozen=True)

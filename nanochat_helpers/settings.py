@@ -74,6 +74,15 @@ class GenerationSettings:
         """A copy with some knobs changed."""
         return replace(self, **changes)
 
+    def as_code(self) -> str:
+        """The line of Python that makes these settings; what has its default value is left out."""
+        changed = [
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        ]
+        return f"GenerationSettings({', '.join(changed)})"
+
     def token_budget(self, prompt_length: int) -> int:
         """How many new tokens may follow a prompt of this many tokens; 0 when max_length is used up."""
         if self.max_new_tokens is not None:
@@ -122,3 +131,12 @@ def _as_stop_strings(stop):
             f"stop={stop!r} is not allowed: it must be one text or a list of texts, none of them empty."
         )
     return tuple(strings)
+
+
+# Four characters for one model, from "always the same" to "nearly anything".
+PRESETS = {
+    "greedy": GenerationSettings(temperature=0.0, top_p=1.0),
+    "careful": GenerationSettings(temperature=0.3, top_p=0.8),
+    "balanced": GenerationSettings(),
+    "wild": GenerationSettings(temperature=1.5, top_p=1.0),
+}

@@ -93,6 +93,23 @@ def token_bytes(token_id: int, tokenizer: Any) -> bytes:
     return _Spelling.of(tokenizer).bytes_of(token, token_id)
 
 
+def token_text(token_id: int, tokenizer: Any) -> str:
+    """One token as text; its bytes as hexadecimal numbers where they are no whole character, never '�'.
+
+    tokenizer: of a model, or a list with the text of each token: a toy vocabulary.
+    """
+    if isinstance(tokenizer, (list, tuple)):
+        return tokenizer[token_id]
+    try:
+        data = token_bytes(token_id, tokenizer)
+    except TokenError:  # a model may have more outputs than its vocabulary has words
+        return f"id {token_id}"
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.hex(" ").upper()
+
+
 def special_token_ids(tokenizer: Any) -> frozenset[int]:
     """The numbers of the control tokens, which `skip_special_tokens` leaves out."""
     added = getattr(tokenizer, "added_tokens_decoder", {})

@@ -4,6 +4,7 @@ In: text from anywhere, also hostile text. Out: HTML that shows it as text. It d
 """
 
 import html
+import re
 import unicodedata
 
 # Okabe and Ito (2008): told apart with every kind of colour vision. A view never relies on colour alone.
@@ -17,6 +18,7 @@ OKABE_ITO = {
     "purple": "#CC79A7",
 }
 
+_SHEET = re.compile(r"<style>.*?</style>", re.DOTALL)
 _SIGNS = {" ": "·", "\n": "⏎", "\t": "⇥", "\r": "␍", "\x7f": "␡"}
 _HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"}
 
@@ -62,6 +64,11 @@ def count(number: int, noun: str) -> str:
 def figure(body: str, *, label: str) -> str:
     """A whole view: the style sheet and the body, with a label that a screen reader says first."""
     return f'{_STYLE}<div class="nc" role="figure" aria-label="{attribute(label)}">{body}</div>'
+
+
+def split_styles(view: str) -> tuple[str, str]:
+    """The style sheets of a view, and the view without them."""
+    return "".join(_SHEET.findall(view)), _SHEET.sub("", view)
 
 
 def message(text: str) -> str:

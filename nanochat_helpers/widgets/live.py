@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import NanoChatError
-from ..views.markup import message
+from ..views.markup import message, split_styles
 
 WIDE = "initial"  # as description_width: descriptions are cut off otherwise
 
@@ -35,6 +35,29 @@ class StaticView:
         return self.html
 
 
+class Picture:
+    """A place for a view that is drawn again and again.
+
+    The style sheets are sent apart and only when they change: for each new one the browser looks at the whole page
+    again, which takes it longer than to draw the picture.
+    """
+
+    def __init__(self):
+        widgets = ipywidgets_or_none()
+        wide = widgets.Layout(width="100%")
+        self._styles, self._drawing = widgets.HTML(layout=widgets.Layout(display="none")), widgets.HTML(layout=wide)
+        self.box = widgets.VBox([self._styles, self._drawing], layout=wide)
+
+    @property
+    def html(self) -> str:
+        """The view as it is now, with its styles."""
+        return self._styles.value + self._drawing.value
+
+    def show(self, html: str) -> None:
+        """Show a view in place of the one before."""
+        self._styles.value, self._drawing.value = split_styles(html)
+
+
 class LiveView:
     """A picture that follows its controls.
 
@@ -49,8 +72,8 @@ class LiveView:
         self.controls = dict(controls)
         self._compute, self._draw = compute, draw
         self._lock = threading.Lock()  # JupyterLab runs callbacks on another thread than cells
-        self._picture = widgets.HTML(layout=widgets.Layout(width="100%"))
-        self.box = widgets.VBox([*self.controls.values(), self._picture], layout=widgets.Layout(width="100%"))
+        self._picture = Picture()
+        self.box = widgets.VBox([*self.controls.values(), self._picture.box], layout=widgets.Layout(width="100%"))
         for control in self.controls.values():
             control.observe(self._redraw, names="value")
         self._redraw()
@@ -58,16 +81,16 @@ class LiveView:
     @property
     def html(self) -> str:
         """The picture as it is now."""
-        return self._picture.value
+        return self._picture.html
 
     def _redraw(self, _change=None):
         with self._lock:
             try:
                 self.data = self._compute(**{name: control.value for name, control in self.controls.items()})
-                self._picture.value = self._draw(self.data)
+                self._picture.show(self._draw(self.data))
             except NanoChatError as error:
                 self.data = None
-                self._picture.value = message(str(error))
+                self._picture.show(message(str(error)))
 
     def _repr_mimebundle_(self, **_):
         # The widget for Jupyter and Colab; the same picture as HTML for what shows a saved notebook without a kernel.
