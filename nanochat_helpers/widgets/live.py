@@ -101,3 +101,40 @@ class LiveView:
             "text/html": self.html,
             "application/vnd.jupyter.widget-view+json": widget,
         }
+
+
+class Worker:
+    """Does long work on a thread of its own, one job at a time: a new job takes the place of the one that runs.
+
+    A job is a function that gets a threading.Event, looks at it often, and ends early once it is set. Callbacks of
+    controls return at once this way, so that a Stop button is heard, also on Colab.
+    """
+
+    def __init__(self):
+        self._turn = threading.Lock()  # the old job may need a moment to notice that it should end
+        self._cancel, self._thread = threading.Event(), None
+
+    def start(self, job: Callable[[threading.Event], None], *, after: float = 0.0) -> None:
+        """Stop what runs and do this instead, after so many seconds without a newer job."""
+        self.stop()
+        cancel = self._cancel = threading.Event()
+
+        def run():
+            if not cancel.wait(after):
+                with self._turn:
+                    job(cancel)
+
+        self._thread = threading.Thread(target=run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the job that runs, or waits, to end."""
+        self._cancel.set()
+
+    def wait(self, timeout: float = 60.0) -> None:
+        """Block until nothing runs any more. Raises TimeoutError."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout)
+            if thread.is_alive():
+                raise TimeoutError(f"still at work after {timeout:g} seconds")
