@@ -4,8 +4,10 @@ In: text from anywhere, also hostile text. Out: HTML that shows it as text. It d
 """
 
 import html
+import math
 import re
 import unicodedata
+from collections.abc import Sequence
 
 # Okabe and Ito (2008): told apart with every kind of colour vision. A view never relies on colour alone.
 OKABE_ITO = {
@@ -59,6 +61,25 @@ def count(number: int, noun: str) -> str:
     ('1 token', '1,200 tokens')
     """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def rounded_percentages(probs: Sequence[float]) -> list[float]:
+    """Shares in percent with one decimal that add up to exactly 100.0, as one reads them.
+
+    Each is rounded down, and the tenths that are missing go to those that lost most (the largest remainder, of equals
+    the first). A share may so be up to one tenth off; a share of 0 stays 0. Only 0s, or nothing: only 0s again.
+
+    >>> rounded_percentages([1 / 3, 1 / 3, 1 / 3])
+    [33.4, 33.3, 33.3]
+    """
+    total = math.fsum(probs)
+    tenths = [1000 * (prob / total) if total else 0.0 for prob in probs]
+    rounded = [math.floor(tenth) for tenth in tenths]
+    missing = 1000 - sum(rounded) if total else 0
+    by_loss = sorted(range(len(tenths)), key=lambda place: rounded[place] - tenths[place])
+    for place in by_loss[:missing]:
+        rounded[place] += 1
+    return [tenth / 10 for tenth in rounded]
 
 
 def figure(body: str, *, label: str) -> str:

@@ -1,0 +1,189 @@
+"""The next token's candidates as a table: from the model's logits to the final percentages, one column a change.
+
+`candidates_data` computes, over the whole vocabulary; `five_columns_html` and `ghost_bars_html` draw the same data.
+How each change works is in `sampling`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..sampling import Stages, process_logits, to_probs
+from ..settings import GenerationSettings
+from ..tokens import token_text
+
+
+@dataclass(frozen=True)
+class CandidateRow:
+    """One token on its way from the model's logit to its final probability.
+
+    penalised, tempered: the logit after the repetition penalty, and after the division by the temperature; the latter
+        is None for greedy settings, where nothing is divided.
+    removed_by: None = kept; else the first change that removed it: "greedy", "top_k", "top_p" or "min_p"; or "model",
+        where the model's own logit was -inf already.
+    own_prob, prob: the model's own probability, and the final one (0.0 when removed).
+    used: was it used before, so that the penalty (if on) changed it?
+    rank: its place for top_k, 1 = best; None where top_k is off.
+    sum_before: the probabilities of all tokens before it, for top_p; None where top_p is off or never saw it.
+    share: its probability for min_p; None where min_p is off or never saw it.
+    """
+
+    token_id: int
+    text: str
+    logit: float
+    penalised: float
+    tempered: float | None
+    removed_by: str | None
+    own_prob: float
+    prob: float
+    used: bool
+    rank: int | None = None
+    sum_before: float | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The table: a row for each of the most likely tokens, and all other tokens together.
+
+    rows: the n most likely by the model's own ranking, best first (of equals, the smaller id first).
+    rest_own_prob, rest_prob: what all other tokens have together; n_rest: how many they are; n_rest_kept: how many of
+        them were kept. n_kept: of the whole vocabulary.
+    own_log_sum, log_sum: the logarithm of the sum that softmax divides by, over the model's logits and the final ones.
+    best_share: the largest probability that min_p saw; None where it is off.
+    """
+
+    rows: tuple[CandidateRow, ...]
+    rest_own_prob: float
+    rest_prob: float
+    n_rest: int
+    n_rest_kept: int
+    n_kept: int
+    vocab_size: int
+    settings: GenerationSettings
+    own_log_sum: float = 0.0
+    log_sum: float = 0.0
+    best_share: float | None = None
+
+
+def candidates_data(
+    logits: torch.Tensor,
+    tokenizer: Any,
+    settings: GenerationSettings,
+    *,
+    input_ids: Sequence[int] = (),
+    n: int = 12,
+) -> Candidates:
+    """What the settings do to the n most likely tokens, and to all others together.
+
+    logits: the model's own, shape (vocab_size,). tokenizer: a model's, or a list with the text of each token.
+    input_ids: the tokens that count as used for the repetition penalty.
+    """
+    stages = process_logits(logits, list(input_ids), settings)
+    ids = most_likely(logits, n)
+    final = stages.after_min_p
+    own_probs, probs = to_probs(logits), stages.probs
+    places, best_share = _places(stages, ids, settings)
+    used = set(input_ids)
+    rows = tuple(
+        CandidateRow(token_id, token_text(token_id, tokenizer), *numbers, used=token_id in used, **place)
+        for token_id, *numbers, place in zip(
+            ids.tolist(),
+            logits[ids].tolist(),
+            stages.after_repetition_penalty[ids].tolist(),
+            [None] * len(ids) if settings.greedy else stages.after_temperature[ids].tolist(),
+            _removed_by(stages, ids, settings),
+            own_probs[ids].tolist(),
+            probs[ids].tolist(),
+            places,
+            strict=True,
+        )
+    )
+    n_kept = torch.count_nonzero(final > -torch.inf).item()
+    n_rest = len(logits) - len(rows)
+    return Candidates(
+        rows,
+        rest_own_prob=_sum_without(own_probs, ids),
+        rest_prob=_sum_without(probs, ids),
+        n_rest=n_rest,
+        n_rest_kept=n_kept - sum(row.removed_by is None for row in rows),
+        n_kept=n_kept,
+        vocab_size=len(logits),
+        settings=settings,
+        own_log_sum=torch.logsumexp(logits, dim=0).item(),
+        log_sum=torch.logsumexp(final, dim=0).item(),
+        best_share=best_share,
+    )
+
+
+def most_likely(logits: torch.Tensor, n: int) -> torch.Tensor:
+    """The ids of the n largest logits, best first; of equals, the smaller id first. Shape (n,), or all there are."""
+    smallest = logits.topk(min(n, len(logits))).values[-1]
+    ids = (logits >= smallest).nonzero().flatten()
+    return ids[logits[ids].argsort(descending=True, stable=True)][:n]
+
+
+def _removed_by(stages: Stages, ids, settings):
+    """For each token the first change after which its logit is -inf."""
+    changes = {
+        "model": stages.logits,
+        "greedy" if settings.greedy else "temperature": stages.after_temperature,
+        "top_k": stages.after_top_k,
+        "top_p": stages.after_top_p,
+        "min_p": stages.after_min_p,
+    }
+    columns = [(logits[ids] == -torch.inf).tolist() for logits in changes.values()]
+    return [
+        next((name for name, gone in zip(changes, row, strict=True) if gone), None)
+        for row in zip(*columns, strict=True)
+    ]
+
+
+def _places(stages: Stages, ids, settings):
+    """What top_k, top_p and min_p went by: for each token its rank, the sum before it, and its share; the best share.
+
+    Nothing is computed for a change that is off.
+    """
+    columns, best_share = {}, None
+    if settings.greedy:
+        return [{}] * len(ids), None
+    if settings.top_k:
+        columns["rank"] = _ranks_and_sums(stages.after_temperature, ids)[0]
+    if settings.top_p < 1:
+        columns["sum_before"] = _ranks_and_sums(stages.after_top_k, ids)[1]
+    if settings.min_p:
+        shares = to_probs(stages.after_top_p)
+        best_share = shares.max().item()
+        columns["share"] = [share or None for share in shares[ids].tolist()]
+    rows = [{name: column[place] for name, column in columns.items()} for place in range(len(ids))]
+    return rows, best_share
+
+
+def _ranks_and_sums(logits, ids):
+    """For each token: how many tokens have a larger logit, plus 1; and the probabilities of all before it.
+
+    Of equal logits the larger id comes first, as in `apply_top_p`. None for tokens that are removed already.
+    """
+    values = logits[ids]
+    present = values > -torch.inf
+    if not present.any():
+        return [None] * len(ids), [None] * len(ids)
+    near = (logits >= values[present].min()).nonzero().flatten()  # only these can come before one of ours
+    above = logits[near] > values[:, None]  # shape (len(ids), len(near))
+    before = above | ((logits[near] == values[:, None]) & (near > ids[:, None]))
+    sums = before.float() @ to_probs(logits)[near]
+    is_there = present.tolist()
+    ranks = (above.sum(dim=1) + 1).tolist()
+    return (
+        [rank if there else None for rank, there in zip(ranks, is_there, strict=True)],
+        [value if there else None for value, there in zip(sums.tolist(), is_there, strict=True)],
+    )
+
+
+def _sum_without(probs, ids):
+    """The probability of all tokens but these."""
+    others = probs.clone()
+    others[ids] = 0
+    return others.sum(dtype=torch.double).item()
