@@ -17,6 +17,7 @@ _HOME = {
     "load_model": "models",
     "load_tokenizer": "models",
     "stream": "generation",
+    "sample_many": "generation",
     "run_workflow": "workflow",
     "Trace": "trace",
 }

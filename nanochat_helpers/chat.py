@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass
 
 from .backbones import check_can_write
 from .errors import ContextError, MessageError, ModelError, SettingsError
-from .generation import new_seed, room_for_reply, stream
+from .generation import new_seed, stream
 from .history import Fitted, TokenBudget
 from .models import CATALOGUE, chat_engine, fetch_model, load_model
 from .postprocess import clean
 from .prompts import check_message, check_messages, encode_prompt, encode_text, stop_strings, takes_system_message
 from .settings import GenerationSettings
+from .stopping import room_for_reply
 from .trace import STEPS, Trace, record_token
 
 RESERVED_FOR_REPLY = 64

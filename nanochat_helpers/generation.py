@@ -8,19 +8,19 @@ import operator
 import random
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .backbones import check_can_write
-from .errors import ContextError, SettingsError, TokenError
-from .settings import GenerationSettings
-from .tokens import TextDecoder
+from .errors import TokenError
+from .settings import GenerationSettings, check_count
+from .stopping import GrowingText, room_for_reply
 
 if TYPE_CHECKING:
     from .sampling import Stages
 
 TOP_TOKENS = 12
+MAX_BATCH_TOKENS = 8192  # in all texts of a batch: SmolLM2 keeps 46 kB for each (the KV cache), so about 380 MB
 
 
 @dataclass(frozen=True)
@@ -46,33 +46,6 @@ class GenerationStep:
     finish_reason: str | None = None
 
 
-class StopStringWatch:
-    r"""Lets text through until a stop string appears, also one that is spread over several tokens.
-
-    Text that could be the start of a stop string waits until the next text decides. With the stop string "\nUser:",
-    push("Hi\nUs") gives "Hi", and push("ual") then gives "\nUsual".
-    """
-
-    def __init__(self, stop: tuple[str, ...]):
-        self.stop, self.found, self._waiting = stop, False, ""
-
-    def push(self, text: str) -> str:
-        """Take new text; give what is certainly no part of a stop string. Sets `found` when one is complete."""
-        text = self._waiting + text
-        starts = [text.find(string) for string in self.stop if string in text]
-        if starts:
-            self.found, self._waiting = True, ""
-            return text[: min(starts)]
-        cut = len(text) - max((_overlap(text, string) for string in self.stop), default=0)
-        self._waiting = text[cut:]
-        return text[:cut]
-
-    def flush(self) -> str:
-        """Give what was still waiting: nothing follows, so it was no stop string."""
-        text, self._waiting = self._waiting, ""
-        return text
-
-
 def stream(
     backbone,
     input_ids: list[int],
@@ -91,21 +64,79 @@ def stream(
     max_new_tokens = room_for_reply(backbone, len(input_ids), settings)
     if cancel and cancel.is_set():
         return
-    decoder = TextDecoder(backbone.tokenizer, skip_special_tokens=skip_special_tokens)
-    watch = StopStringWatch(settings.stop)
-    chosen = _choose_tokens(backbone, input_ids, settings, max_new_tokens)
-    for count, (token_id, details) in enumerate(chosen, start=1):
-        finish_reason = "length" if count == max_new_tokens else None
-        is_end = token_id in backbone.eos_token_ids
-        finish_reason = "stop" if is_end else finish_reason
-        text = "" if is_end and skip_special_tokens else watch.push(decoder.push(token_id))
-        if watch.found:
-            finish_reason = "stop_string"
-        elif finish_reason:
-            text += watch.push(decoder.flush()) + watch.flush()
-        yield GenerationStep(token_id=token_id, text=text, finish_reason=finish_reason, **details)
-        if finish_reason or (cancel and cancel.is_set()):
+    reply = GrowingText(backbone, settings, max_new_tokens, skip_special_tokens=skip_special_tokens)
+    for token_id, details in _choose_tokens(backbone, input_ids, settings, max_new_tokens):
+        text = reply.push(token_id)
+        yield GenerationStep(token_id=token_id, text=text, finish_reason=reply.finish_reason, **details)
+        if reply.finish_reason or (cancel and cancel.is_set()):
             break
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One of many texts: its tokens, why it ended (None: it was cancelled), and how open each choice was.
+
+    entropies: in bits, of the probabilities from which each token was drawn; empty for llama.cpp, which keeps them.
+    """
+
+    text: str
+    token_ids: tuple[int, ...]
+    finish_reason: str | None
+    entropies: tuple[float, ...]
+
+
+def sample_many(backbone, input_ids: list[int], settings: GenerationSettings, n: int) -> list[str]:
+    """Write n texts that go on from the same tokens, all at once: many times faster than one after another.
+
+    They differ by their luck: text number i is the one that `stream` writes with the seed settings.seed + i.
+    """
+    check_count("n", n, least=0)
+    seed = new_seed() if settings.seed is None else settings.seed
+    rows = [settings.change(seed=seed + number) for number in range(n)]
+    return [sample.text for sample in sample_batch(backbone, input_ids, rows)]
+
+
+def sample_batch(
+    backbone,
+    input_ids: list[int],
+    rows: Sequence[GenerationSettings],
+    *,
+    cancel: threading.Event | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[Sample]:
+    """Write one text for each of the settings, all going on from the same tokens; see `sample_many`.
+
+    cancel: looked at before each token; once set, what is written so far is returned.
+    on_progress: called with the number of tokens that are done and that there can be at most.
+    """
+    input_ids = check_input_ids(input_ids, backbone)
+    texts = [_Text.begin(backbone, len(input_ids), settings) for settings in rows]
+    total = sum(text.reply.max_new_tokens for text in texts)
+    longest = max((text.reply.max_new_tokens for text in texts), default=0)
+    together = max(1, MAX_BATCH_TOKENS // (len(input_ids) + longest))
+    write = _write_together if hasattr(backbone, "start_batch") else _write_in_turn
+    for start in range(0, len(texts), together):
+        for _ in write(backbone, input_ids, texts[start : start + together]):
+            if on_progress:
+                on_progress(sum(text.n_done for text in texts), total)
+            if cancel and cancel.is_set():
+                break
+    return [text.sample() for text in texts]
+
+
+def token_probs(backbone, input_ids: list[int]) -> list[float | None]:
+    """How likely the model found each token of a text, given the tokens before it: its own probabilities.
+
+    The first is None: before it there is nothing from which a model could guess.
+    """
+    from .sampling import to_probs
+
+    input_ids = check_input_ids(input_ids, backbone)
+    probs = [
+        to_probs(backbone.next_token_logits(input_ids[:place]))[input_ids[place]].item()
+        for place in range(1, len(input_ids))
+    ]
+    return [None, *probs] if input_ids else []
 
 
 def check_input_ids(input_ids: Sequence[int], backbone) -> list[int]:
@@ -119,23 +150,6 @@ def check_input_ids(input_ids: Sequence[int], backbone) -> list[int]:
         if not 0 <= token_id < vocab_size:
             raise TokenError(f"token_id={token_id} is not in this vocabulary: allowed is 0 to {vocab_size - 1}.")
     return plain_ids
-
-
-def room_for_reply(backbone, prompt_length: int, settings: GenerationSettings) -> int:
-    """How many tokens a reply to this prompt can have: what the settings allow, and the context has room for."""
-    check_can_write(backbone.name, backbone.family)
-    if prompt_length >= backbone.context_length:
-        raise ContextError(
-            f"The prompt has {prompt_length} tokens, but {backbone.name} takes {backbone.context_length}, "
-            "its reply included: please make it shorter."
-        )
-    budget = settings.token_budget(prompt_length)
-    if budget == 0:
-        raise SettingsError(
-            f"max_length={settings.max_length} counts the prompt, too, which already has {prompt_length} tokens: "
-            "raise it, or set max_new_tokens instead."
-        )
-    return min(budget, backbone.context_length - prompt_length)
 
 
 def new_seed() -> int:
@@ -180,7 +194,66 @@ def _sample_tokens(backbone, input_ids, settings, max_new_tokens, seed):
         )
 
 
-def _overlap(text: str, string: str) -> int:
-    """The length of the longest end of `text` with which `string` begins."""
-    sizes = range(min(len(text), len(string) - 1), 0, -1)
-    return next((size for size in sizes if text.endswith(string[:size])), 0)
+@dataclass(eq=False)
+class _Text:
+    """One of many texts while it is written."""
+
+    settings: GenerationSettings
+    reply: GrowingText
+    needles: list[float]
+    entropies: list[float]
+
+    @classmethod
+    def begin(cls, backbone, prompt_length, settings):
+        from .sampling import luck
+
+        max_new_tokens = room_for_reply(backbone, prompt_length, settings)
+        settings = settings if settings.seed is not None else settings.change(seed=new_seed())
+        reply = GrowingText(backbone, settings, max_new_tokens)
+        return cls(settings, reply, luck(settings.seed, max_new_tokens), [])
+
+    @property
+    def n_done(self) -> int:
+        """How many tokens need no more waiting for: those it has, or all it could have had if it ended early."""
+        return self.reply.max_new_tokens if self.reply.finish_reason else len(self.reply.token_ids)
+
+    def sample(self) -> Sample:
+        reply = self.reply
+        return Sample(reply.text, tuple(reply.token_ids), reply.finish_reason, tuple(self.entropies))
+
+    def add_token(self, logits, input_ids) -> int:
+        """Choose the next token as `stream` does."""
+        from .sampling import draw, entropy, process_logits
+
+        new_ids = self.reply.token_ids
+        used_ids = input_ids + new_ids if self.settings.penalise_prompt else new_ids
+        probs = process_logits(logits, used_ids, self.settings).probs
+        token_id = draw(probs, self.needles[len(new_ids)])
+        self.entropies.append(entropy(probs))
+        self.reply.push(token_id)
+        return token_id
+
+
+def _write_together(backbone, input_ids, texts):
+    """The loop for many texts; yields after each round. Texts that are still the same go through the model as one."""
+    batch = backbone.start_batch(input_ids)
+    places = dict.fromkeys(texts, 0)  # unfinished text → its place in the batch
+    while places:
+        branches = {}  # (place, token_id) → place in the next batch
+        for text, place in list(places.items()):
+            token_id = text.add_token(batch.logits[place], input_ids)
+            if text.reply.finish_reason:
+                del places[text]
+            else:
+                places[text] = branches.setdefault((place, token_id), len(branches))
+        yield
+        if branches:
+            batch.step([place for place, _ in branches], [token_id for _, token_id in branches])
+
+
+def _write_in_turn(backbone, input_ids, texts):
+    """One text after another, for engines that choose the tokens themselves; yields after each token."""
+    for text in texts:
+        for step in stream(backbone, input_ids, text.settings):
+            text.reply.push(step.token_id)
+            yield

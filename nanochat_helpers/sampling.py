@@ -127,15 +127,18 @@ def entropy(probs: torch.Tensor) -> float:
 
     0 when one token is certain; log2(vocab_size) when all are equally likely. Source: Shannon 1948.
     """
-    return torch.special.entr(probs.double()).sum().item() / math.log(2)
+    possible = probs[probs > 0].double()
+    return abs((possible * possible.log2()).sum().item())
 
 
 def perplexity(probs: Sequence[float]) -> float:
     """Among how many equally likely tokens a text seems to have been chosen: 2 to the power of its mean surprise.
 
     probs: the probability that the model gave each token of the text. With 0.5 and 0.125 the mean surprise is 2 bits,
-    so the perplexity is 4.
+    so the perplexity is 4. Raises SettingsError when there is none.
     """
+    if not probs:
+        raise SettingsError("probs=[] is not allowed: a perplexity needs the probability of at least one token.")
     return 2 ** (sum(map(surprise, probs)) / len(probs))
 
 

@@ -5,15 +5,14 @@ import threading
 
 import pytest
 import torch
-from hypothesis import example, given
-from hypothesis import strategies as st
 from scripted import IM_END, VOCAB_SIZE, ByteTokenizer, ScriptedBackbone, almost_certain
 
 from nanochat_helpers.errors import CannotChatError, ContextError, SettingsError, TokenError
-from nanochat_helpers.generation import TOP_TOKENS, StopStringWatch, new_seed, room_for_reply, stream
+from nanochat_helpers.generation import TOP_TOKENS, new_seed, stream
 from nanochat_helpers.prompts import encode_prompt
 from nanochat_helpers.sampling import draw, luck, process_logits, to_probs
 from nanochat_helpers.settings import GenerationSettings
+from nanochat_helpers.stopping import room_for_reply
 
 PROMPT = list(b"Hi")
 ENGINES = ("transformers", "llama.cpp")
@@ -183,52 +182,6 @@ def test_text_that_waits_for_a_stop_string_is_shown_when_the_length_is_up():
 def test_nothing_is_shown_that_a_later_token_could_take_back():
     steps = run("a\nUs!", GenerationSettings(stop=("\nUser:",)))
     assert [step.text for step in steps] == ["a", "", "", "", "\nUs!", ""]
-
-
-def test_the_watch_by_hand():
-    watch = StopStringWatch(("\nUser:",))
-    assert watch.push("Hi\nUs") == "Hi"
-    assert watch.push("ual") == "\nUsual"
-    assert not watch.found
-    assert watch.push("\nUser: And") == ""
-    assert watch.found
-    assert watch.flush() == ""
-
-
-@given(
-    st.lists(st.text(alphabet="abc", max_size=4), max_size=8),
-    st.lists(st.text(alphabet="abc", min_size=1, max_size=4), max_size=3),
-)
-@example(["a", "ab"], ["aab"])
-@example(["ab"], ["abc", "b"])
-def test_the_watch_lets_through_what_stands_before_the_first_stop_string(parts, stop):
-    watch, shown = StopStringWatch(tuple(stop)), ""
-    for part in parts:
-        shown += watch.push(part)
-        if watch.found:
-            break
-    else:
-        shown += watch.flush()
-    # Naive: after each part, look at all the text so far.
-    text = ""
-    for part in parts:
-        text += part
-        starts = [text.find(string) for string in stop if string in text]
-        if starts:
-            assert (shown, watch.found) == (text[: min(starts)], True)
-            return
-    assert (shown, watch.found) == (text, False)
-
-
-@given(st.text(alphabet="ab", max_size=12))
-def test_the_watch_holds_back_no_more_than_it_must(text):
-    watch = StopStringWatch(("abb",))
-    shown = watch.push(text)
-    if not watch.found:
-        held = text[len(shown) :]
-        assert "abb".startswith(held)
-        longest = next(n for n in (2, 1, 0) if text.endswith("abb"[:n]))
-        assert len(held) == longest
 
 
 # --- characters

@@ -29,6 +29,7 @@ ORDER = [
     {"backbones"},
     {"weights"},  # where the files of `models` come from
     {"models"},
+    {"stopping"},  # the end of the loop of step 5
     {"generation"},
     {"postprocess"},
     {"safety", "retrieval"},

@@ -23,8 +23,13 @@ from nanochat_helpers.sampling import (
     apply_top_k,
     apply_top_p,
     draw,
+    draw_many,
+    entropy,
     luck,
+    perplexity,
     process_logits,
+    roulette,
+    surprise,
     to_probs,
 )
 from nanochat_helpers.settings import GenerationSettings
@@ -467,6 +472,55 @@ def test_moving_a_slider_keeps_the_luck():
     for u in luck(3, 20):
         places = [ranks.index(draw(to_probs(apply_temperature(logits, t)), u)) for t in (2.0, 1.0, 0.5, 0.1)]
         assert places == sorted(places, reverse=True)
+
+
+@given(st.lists(st.floats(0, 1, exclude_max=True), max_size=30), st.integers(0, 1000))
+def test_many_draws_are_single_draws(needles, seed):
+    probs = to_probs(torch.randn(50, generator=torch.Generator().manual_seed(seed)) * 3)
+    assert draw_many(probs, needles) == [draw(probs, u) for u in needles]
+
+
+@pytest.mark.parametrize("u", [1.0, -0.1, math.nan])
+def test_one_bad_needle_among_many_is_refused(u):
+    with pytest.raises(SettingsError, match="at least 0 and below 1"):
+        draw_many(torch.tensor([0.5, 0.5]), [0.1, u])
+
+
+def test_the_bar_by_hand():
+    ranked, ends = roulette(torch.tensor([0.25, 0.5, 0.0, 0.25]))
+    assert ranked.tolist() == [1, 0, 3]
+    assert ends.tolist() == [0.5, 0.75, 1.0]
+
+
+# --- surprise, entropy, perplexity
+
+
+def test_surprise_by_hand():
+    assert [surprise(prob) for prob in (1, 0.5, 1 / 1024, 0)] == [0, 1, 10, math.inf]
+
+
+def test_entropy_by_hand():
+    assert entropy(torch.tensor([0.25] * 4)) == 2
+    assert entropy(torch.tensor([1.0, 0.0])) == 0
+    assert entropy(torch.tensor([0.5, 0.25, 0.25])) == 1.5
+
+
+def test_entropy_is_the_mean_surprise_and_at_most_that_of_equal_tokens():
+    probs = to_probs(torch.randn(1000, generator=torch.Generator().manual_seed(1)) * 3)
+    assert entropy(probs) == pytest.approx(sum(p * surprise(p) for p in probs.tolist()), abs=1e-4)
+    assert 0 < entropy(probs) < math.log2(1000)
+    assert entropy(to_probs(torch.zeros(1024))) == pytest.approx(10)
+
+
+def test_perplexity_by_hand():
+    assert perplexity([0.5, 0.125]) == 4
+    assert perplexity([0.1] * 7) == pytest.approx(10)
+    assert perplexity([1.0, 0.0]) == math.inf
+
+
+def test_the_perplexity_of_nothing_is_refused():
+    with pytest.raises(SettingsError, match="at least one"):
+        perplexity([])
 
 
 # --- luck

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nanochat_helpers.errors import NanoChatError, SettingsError
-from nanochat_helpers.settings import DEFAULT_MAX_NEW_TOKENS, GenerationSettings, check_names
+from nanochat_helpers.settings import DEFAULT_MAX_NEW_TOKENS, PRESETS, GenerationSettings, check_names
 
 NO_NUMBER = ["0.5", "", None, True, False, [1], (), 1j, float("nan"), float("inf"), float("-inf"), 10**400]
 NO_COUNT = ["1", 1.0, 0.5, True, False, [1], -1, float("nan"), float("inf")]
@@ -185,3 +185,29 @@ def test_single_numbers_of_numpy_become_pythons():
     assert type(settings.top_k) is int and type(settings.temperature) is float
     with pytest.raises(SettingsError, match="temperature"):
         GenerationSettings(temperature=np.array([0.1, 0.2]))
+
+
+# --- as code, and the presets
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        GenerationSettings(),
+        GenerationSettings(temperature=0.0, seed=3, stop=("\n'\"", "汉"), do_sample=False, max_length=9),
+        *PRESETS.values(),
+    ],
+)
+def test_the_code_makes_the_same_settings(settings):
+    assert eval(settings.as_code()) == settings
+
+
+def test_the_code_names_only_what_was_changed():
+    assert GenerationSettings(temperature=0.3, seed=4).as_code() == "GenerationSettings(temperature=0.3, seed=4)"
+
+
+def test_the_presets_go_from_always_the_same_to_nearly_anything():
+    assert list(PRESETS) == ["greedy", "careful", "balanced", "wild"]
+    assert PRESETS["greedy"].greedy
+    assert PRESETS["balanced"] == GenerationSettings()
+    assert sorted(PRESETS.values(), key=lambda preset: preset.temperature) == list(PRESETS.values())

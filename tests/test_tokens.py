@@ -161,6 +161,19 @@ def test_a_control_token_never_joins_half_a_character():
     assert group_characters([half, control]) == [(half,), (control,)]
 
 
+def test_the_text_of_a_token_is_never_a_replacement_character(smollm2_tokenizer):
+    ids = smollm2_tokenizer.encode("Paris 😀")
+    texts = [tokens.token_text(token_id, smollm2_tokenizer) for token_id in ids]
+    assert texts[0] == "Paris"
+    assert texts[-1] == tokens.token_bytes(ids[-1], smollm2_tokenizer).hex(" ").upper()
+    assert not any("\ufffd" in text for text in texts)
+
+
+def test_a_list_of_texts_is_a_vocabulary_and_a_number_beyond_the_words_is_named(smollm2_tokenizer):
+    assert tokens.token_text(1, ["cat", " dog"]) == " dog"
+    assert tokens.token_text(10**6, smollm2_tokenizer) == "id 1000000"
+
+
 # --- decoding
 
 

@@ -12,6 +12,7 @@ import torch
 
 from ..errors import ContextError
 from . import check_can_write
+from .batch import Batch
 from .tuning import tune
 
 
@@ -54,6 +55,11 @@ class LocalBackbone:
         self._check(input_ids)
         with self._lock:
             return self._next_token_logits(list(input_ids))
+
+    def start_batch(self, input_ids: list[int]) -> Batch:
+        """Begin many texts that all go on from these tokens; see `Batch`. It keeps a cache of its own."""
+        self._check(input_ids)
+        return Batch(self.model, input_ids)
 
     def forget(self) -> None:
         """Drop what is kept of the last input; the next one goes through the model as a whole."""
