@@ -109,7 +109,9 @@ def encode_prompt(messages: list[dict], tokenizer, *, add_generation_prompt: boo
     marks = [f"\ue000{place}\ue001" for place in range(len(messages))]
     marked = [{**message, "content": mark} for message, mark in zip(messages, marks, strict=True)]
     skeleton = build_prompt(marked, tokenizer, add_generation_prompt=add_generation_prompt)
-    input_ids, roles = _start_ids(tokenizer), ["template"] * len(_start_ids(tokenizer))
+    # A chat template writes the start token itself, where there is one.
+    input_ids = [] if has_template(tokenizer) else _start_ids(tokenizer)
+    roles = ["template"] * len(input_ids)
     # A space in front of a message belongs to its first word: models know " Hi" after "User:", not " " and "Hi".
     for part in re.split("( ?\ue000[0-9]+\ue001)", skeleton):
         space, mark = part[: part.startswith(" ")], part.removeprefix(" ")
@@ -137,7 +139,13 @@ def encode_text(text: str, tokenizer) -> list[int]:
     return [token_id for half in halves if half for token_id in tokenizer(half, add_special_tokens=False)["input_ids"]]
 
 
+def encode_beginning(text: str, tokenizer) -> list[int]:
+    """A text for the model to go on from, as it stands: no template, and no control token but a start token."""
+    check_message(text, "The prompt")
+    return _start_ids(tokenizer) + encode_text(text, tokenizer)
+
+
 def _start_ids(tokenizer) -> list[int]:
-    """The start token, where a tokenizer adds one to every text and no template does it instead."""
-    added = [] if has_template(tokenizer) else tokenizer("")["input_ids"]
+    """The start token, where a tokenizer adds one to every text."""
+    added = tokenizer("")["input_ids"]
     return added[:1] if added and added[0] == tokenizer.bos_token_id else []

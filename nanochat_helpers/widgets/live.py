@@ -58,7 +58,21 @@ class Picture:
         self._styles.value, self._drawing.value = split_styles(html)
 
 
-class LiveView:
+class Shown:
+    """What a notebook cell can show: has a `box` of ipywidgets, and `html`, the same as a picture that stands still."""
+
+    def _repr_mimebundle_(self, **_):
+        # The widget for Jupyter and Colab; the same picture as HTML for what shows a saved notebook without a kernel.
+        # Written out, because ipywidgets 7 and 8 show themselves in different ways.
+        widget = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
+        return {
+            "text/plain": "a live picture",
+            "text/html": self.html,
+            "application/vnd.jupyter.widget-view+json": widget,
+        }
+
+
+class LiveView(Shown):
     """A picture that follows its controls.
 
     controls: name → control; their values go to `compute` under these names.
@@ -91,16 +105,6 @@ class LiveView:
             except NanoChatError as error:
                 self.data = None
                 self._picture.show(message(str(error)))
-
-    def _repr_mimebundle_(self, **_):
-        # The widget for Jupyter and Colab; the same picture as HTML for what shows a saved notebook without a kernel.
-        # Written out, because ipywidgets 7 and 8 show themselves in different ways.
-        widget = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
-        return {
-            "text/plain": "a live picture",
-            "text/html": self.html,
-            "application/vnd.jupyter.widget-view+json": widget,
-        }
 
 
 class Worker:
