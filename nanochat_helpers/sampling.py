@@ -62,7 +62,7 @@ def apply_top_p(logits: torch.Tensor, top_p: float) -> torch.Tensor:
     # Even all tokens below (1 - p) / vocab_size together have less than 1 - p. They can never be kept, so they need no
     # sorting, and sorting is what takes time here. (Half of that floor, to be safe from rounding.)
     candidates = (probs >= (1 - top_p) / len(logits) / 2).nonzero().flatten()
-    ranked = candidates[logits[candidates].argsort(stable=True).flip(0)]
+    ranked = candidates[_argsort(logits[candidates]).flip(0)]
     sum_before = probs[ranked].cumsum(dim=0) - probs[ranked]
     crossed = sum_before >= top_p
     crossed[0] = False
@@ -107,7 +107,7 @@ def draw_many(probs: torch.Tensor, needles: Sequence[float]) -> list[int]:
 def roulette(probs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The bar that `draw` points at: the possible tokens by descending probability, and where each of them ends."""
     possible = probs.nonzero().flatten()
-    ranked = possible[probs[possible].argsort(descending=True, stable=True)]
+    ranked = possible[_argsort(-probs[possible])]
     return ranked, probs[ranked].double().cumsum(dim=0)
 
 
@@ -186,3 +186,16 @@ def _keep(logits: torch.Tensor, token_ids: torch.Tensor) -> torch.Tensor:
     new_logits = torch.full_like(logits, float("-inf"))
     new_logits[token_ids] = logits[token_ids]
     return new_logits
+
+
+def _argsort(values: torch.Tensor) -> torch.Tensor:
+    """`values.argsort(stable=True)`, several times faster for the float32 numbers of a whole vocabulary.
+
+    The bits of a positive float, read as a whole number, have the float's order; those of a negative one the reverse.
+    With its place appended, each number is another, so that the fastest sort, which is not stable, will do.
+    """
+    if values.dtype != torch.float32:
+        return values.argsort(stable=True)
+    bits = (values + 0.0).view(torch.int32)  # + 0.0 makes -0.0, which equals 0.0, have the same bits
+    in_order = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long()
+    return (in_order << 32 | torch.arange(len(values), device=values.device)).sort().values & 0xFFFFFFFF

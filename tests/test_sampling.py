@@ -17,6 +17,7 @@ from transformers import (
 
 from nanochat_helpers.errors import SettingsError
 from nanochat_helpers.sampling import (
+    _argsort,
     apply_min_p,
     apply_repetition_penalty,
     apply_temperature,
@@ -287,6 +288,13 @@ def assert_same_top_p(logits, top_p):
     sum_before = probs.cumsum(0) - probs
     in_doubt = sum_before[min(n_ours, n_theirs) : max(n_ours, n_theirs)]
     assert ((in_doubt - top_p).abs() <= ROUNDING).all()
+
+
+@given(logits_tensors(max_size=300))
+@example(torch.tensor([0.0, -0.0, 0.0, -1.0, -0.0, INF, -INF]))
+@example(torch.tensor([0.1, 0.1 + 1e-12, 0.1], dtype=torch.double))
+def test_the_fast_sort_leaves_equal_numbers_in_their_order(values):
+    assert torch.equal(_argsort(values), values.argsort(stable=True))
 
 
 # --- the whole chain
