@@ -1,24 +1,33 @@
 """The live filmstrip: a text as a row of buttons, one a token, that can be clicked and walked through with Tab.
 
-In: FilmTokens (see `views.filmstrip`), again and again while a text grows. Out: a box for a notebook cell, and calls
-when a token is chosen. Buttons, because HTML in a widget cannot tell that it was clicked.
+`Filmstrip` is the strip alone: FilmTokens go in, again and again while a text grows, and it calls when one is chosen.
+`filmstrip_widget` writes a text, shows the table behind each of its tokens, and lets it end in another way.
 """
 
 import html
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
+from ..errors import NanoChatError
+from ..settings import GenerationSettings
 from ..views import filmstrip as views
+from ..views.candidates import five_columns_html
 from ..views.filmstrip import FilmToken
-from .live import Shown, ipywidgets_or_none
+from ..views.markup import count, figure, message
+from .controls import change_settings, slider
+from .live import WIDE, Picture, Shown, StaticView, Worker, ipywidgets_or_none
+from .writing import seldom, written
 
+OTHER_LUCK = -1  # in the list of what to take instead; None would mean that nothing is chosen there
 HINT = "Click a token, or move to it with Tab and press Enter."
 
 
 class Filmstrip(Shown):
     """A text as chips that can be chosen; chips stay where they are, and only what changed is sent to the page.
 
+    The chips are buttons, because HTML in a widget cannot tell that it was clicked.
     room: how many chips are made ahead; more are made when a text is longer.
     Its methods may be called from any thread. box: the whole as one ipywidgets box.
     """
@@ -116,3 +125,155 @@ class Filmstrip(Shown):
             token = self._tokens[self._selected]
             return f"<b>token {self._selected + 1}:</b> {html.escape(views.sentence(token))}"
         return HINT if self._tokens else "No tokens yet."
+
+
+class FilmstripView(Shown):
+    """A text that is written token by token, the table behind each token, and another ending from any of them.
+
+    controls: "seed", "write" (again), "stop", "take" (what to take instead at the chosen place), "fork".
+    strip: the Filmstrip. tokens, other_tokens: the text, and the one with another ending (empty before the first fork).
+    An error of NanoChat is shown in the widget's own line.
+    """
+
+    def __init__(self, backbone: Any, input_ids: Sequence[int], settings: GenerationSettings):
+        widgets = ipywidgets_or_none()
+        self._backbone, self._input_ids, self._settings = backbone, input_ids, settings
+        self._worker, self._lock = Worker(), threading.RLock()
+        self._n_forks, self.other_tokens = 0, ()
+        self.strip = Filmstrip(room=min(settings.max_new_tokens or 40, 100))
+        self._note, self._table, self._comparison = Picture(), Picture(), Picture()
+        self.controls = {"seed": slider("seed", settings.seed or 0), **_buttons(widgets)}
+        seed, write, stop, take, fork = self.controls.values()
+        write.on_click(lambda _: self._start(self._write, self._seeded()))
+        stop.on_click(lambda _: self._worker.stop())
+        fork.on_click(lambda _: self._fork_here())
+        self.strip.on_select(self._look_at)
+        row = widgets.Layout(flex_flow="row wrap", align_items="center")
+        pictures = [self._table.box, widgets.Box([take, fork], layout=row), self._comparison.box]
+        self.box = widgets.VBox(
+            [seed, widgets.Box([write, stop], layout=row), self._note.box, self.strip.box, *pictures],
+            layout=widgets.Layout(width="100%"),
+        )
+        self._look_at(None)
+        self._start(self._write, self._seeded())
+
+    @property
+    def tokens(self) -> tuple[FilmToken, ...]:
+        """The text as far as it is written."""
+        return self.strip.tokens
+
+    data = tokens
+
+    @property
+    def html(self) -> str:
+        """All that is shown, as pictures that stand still."""
+        return self._note.html + self.strip.html + self._table.html + self._comparison.html
+
+    def wait(self, timeout: float = 60.0) -> None:
+        """Block until nothing is being written. Raises TimeoutError."""
+        self._worker.wait(timeout)
+
+    def _seeded(self):
+        return change_settings(self._settings, {"seed": self.controls["seed"].value})
+
+    def _start(self, job, *what):
+        """Do a job in the background, in place of the one that runs."""
+
+        def run(cancel):
+            self.controls["stop"].disabled = False
+            self._say("Writing …")
+            try:
+                n_tokens = job(cancel, *what)
+                self._say(f"{'Stopped after' if cancel.is_set() else 'Done:'} {count(n_tokens, 'token')}.")
+            except NanoChatError as error:
+                self._note.show(message(str(error)))
+            finally:
+                self.controls["stop"].disabled = True
+
+        self._worker.start(run)
+
+    def _say(self, sentence):
+        self._note.show(figure(f"<p>{html.escape(sentence)}</p>", label=sentence))
+
+    def _write(self, cancel, settings):
+        with self._lock:
+            self._written_with, self._n_forks, self.other_tokens = settings, 0, ()
+            self.strip.show([])
+            self._comparison.show("")
+            self.strip.select(None)
+        for tokens in seldom(written(self._backbone, self._input_ids, settings, cancel)):
+            self.strip.show(tokens)
+        return len(self.tokens)
+
+    def _fork_here(self):
+        with self._lock:
+            place, tokens, settings = self.strip.selected, self.tokens, self._written_with
+            if place is None:
+                return
+            self._n_forks += 1
+            instead = self.controls["take"].value
+            if instead == OTHER_LUCK:
+                beginning, new = tokens[:place], settings.change(seed=settings.seed + self._n_forks)
+                note = f"from token {place + 1} on"
+            else:
+                other = views.take_instead(tokens[place], instead, self._backbone.tokenizer)
+                beginning, new = (*tokens[:place], other), settings
+                note = f"token {place + 1}: {other.text!r}"
+        titles = settings.as_code(), f"{new.as_code()}  # {note}"
+        self._start(self._write_other, tokens, beginning, new, titles)
+
+    def _write_other(self, cancel, tokens, beginning, settings, titles):
+        for other in seldom(written(self._backbone, self._input_ids, settings, cancel, beginning)):
+            self.other_tokens = other
+            if views.comparison_data(tokens, other) != len(other):  # else it is the same so far: that is no difference
+                self._comparison.show(views.comparison_html(tokens, other, titles=titles))
+        self._comparison.show(views.comparison_html(tokens, self.other_tokens, titles=titles))
+        return len(self.other_tokens)
+
+    def _look_at(self, place):
+        """Show the table behind a token, and offer what else could be taken there."""
+        with self._lock:
+            token = None if place is None or place >= len(self.tokens) else self.tokens[place]
+            rows = token.candidates.rows if token and token.candidates else ()
+            others = [
+                (views.sentence(FilmToken(row.token_id, row.text, row.own_prob)), row.token_id)
+                for row in rows
+                if row.token_id != token.token_id
+            ]
+            self.controls["take"].options = [("other luck", OTHER_LUCK), *others]
+            self.controls["take"].disabled = self.controls["fork"].disabled = token is None
+            self._table.show(five_columns_html(token.candidates) if rows else "")
+
+
+def filmstrip_widget(
+    backbone: Any, input_ids: Sequence[int], settings: GenerationSettings
+) -> FilmstripView | StaticView:
+    """Write a text, show it as a filmstrip, look behind each token, and let it end in another way from any of them.
+
+    settings: max_new_tokens says how long the text may be; the seed of None becomes 0. See FilmstripView for the parts.
+    """
+    if ipywidgets_or_none() is not None:
+        return FilmstripView(backbone, input_ids, settings)
+    try:
+        *_, tokens = (), *written(backbone, input_ids, settings.change(seed=settings.seed or 0))
+    except NanoChatError as error:
+        return StaticView(message(str(error)), ())
+    return StaticView(views.filmstrip_html(tokens), tokens)
+
+
+def _buttons(widgets):
+    """The controls apart from the slider."""
+    take = widgets.Dropdown(
+        options=[("other luck", OTHER_LUCK)],
+        description="take instead",
+        style={"description_width": WIDE},
+        layout=widgets.Layout(width="24em", max_width="100%"),
+    )
+    return {
+        "write": widgets.Button(description="Write again", tooltip="Write the text with this seed"),
+        "stop": widgets.Button(description="Stop", tooltip="Stop writing", disabled=True),
+        "take": take,
+        "fork": widgets.Button(
+            description="Fork here", tooltip="Keep the text up to the chosen token and write another ending"
+        ),
+    }
