@@ -5,7 +5,7 @@ static HTML for the places where no widget runs (GitHub, print, no ipywidgets).
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +22,24 @@ def ipywidgets_or_none() -> ModuleType | None:
     except ImportError:
         return None
     return ipywidgets
+
+
+# A browser keeps showing widgets whose kernel is gone; ipywidgets then gives them this class.
+_GONE = """<style>
+.nc-gone{display:none;font-size:16px;border-left:.3em solid #D55E00;padding:.2em .7em}
+.jupyter-widgets-disconnected .nc-gone{display:block}
+.nc-live.jupyter-widgets-disconnected::before,.nc-live .jupyter-widgets-disconnected::before{display:none!important}
+</style><div class="nc-gone" role="status">The kernel was started anew, so this picture no longer moves.
+Run its cell again (after the cells at the top).</div>"""
+
+
+def live_box(children: Sequence[Any], *, max_width: str = "none") -> Any:
+    """A column of widgets that says so when the kernel behind it was started anew."""
+    widgets = ipywidgets_or_none()
+    notice = widgets.HTML(_GONE, layout=widgets.Layout(margin="0", min_height="0", height="auto"))
+    box = widgets.VBox([notice, *children], layout=widgets.Layout(width="100%", max_width=max_width))
+    box.add_class("nc-live")
+    return box
 
 
 class StaticView:
@@ -82,12 +100,11 @@ class LiveView(Shown):
     """
 
     def __init__(self, controls: Mapping[str, Any], compute: Callable[..., Any], draw: Callable[[Any], str]):
-        widgets = ipywidgets_or_none()
         self.controls = dict(controls)
         self._compute, self._draw = compute, draw
         self._lock = threading.Lock()  # JupyterLab runs callbacks on another thread than cells
         self._picture = Picture()
-        self.box = widgets.VBox([*self.controls.values(), self._picture.box], layout=widgets.Layout(width="100%"))
+        self.box = live_box([*self.controls.values(), self._picture.box])
         for control in self.controls.values():
             control.observe(self._redraw, names="value")
         self._redraw()
