@@ -1,9 +1,10 @@
 """The next token's candidates as a table: from the model's logits to the final percentages, one column a change.
 
 `candidates_data` computes, over the whole vocabulary; `five_columns_html` and `ghost_bars_html` draw the same data.
-How each change works is in `sampling`.
+How each change works is in `sampling`; the sentences that explain a cell are in `arithmetic`.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ import torch
 from ..sampling import Stages, process_logits, to_probs
 from ..settings import GenerationSettings
 from ..tokens import token_text
+from .arithmetic import cut_step, logit_step, number, penalty_step, softmax_step, temperature_step, whole_row
+from .markup import count, figure, rounded_percentages, visible
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Candidates:
     rows: the n most likely by the model's own ranking, best first (of equals, the smaller id first).
     rest_own_prob, rest_prob: what all other tokens have together; n_rest: how many they are; n_rest_kept: how many of
         them were kept. n_kept: of the whole vocabulary.
-    own_log_sum, log_sum: the logarithm of the sum that softmax divides by, over the model's logits and the final ones.
+    log_sum: the logarithm of the sum by which softmax divides to give the final probabilities.
     best_share: the largest probability that min_p saw; None where it is off.
     """
 
@@ -63,7 +66,6 @@ class Candidates:
     n_kept: int
     vocab_size: int
     settings: GenerationSettings
-    own_log_sum: float = 0.0
     log_sum: float = 0.0
     best_share: float | None = None
 
@@ -112,7 +114,6 @@ def candidates_data(
         n_kept=n_kept,
         vocab_size=len(logits),
         settings=settings,
-        own_log_sum=torch.logsumexp(logits, dim=0).item(),
         log_sum=torch.logsumexp(final, dim=0).item(),
         best_share=best_share,
     )
@@ -187,3 +188,185 @@ def _sum_without(probs, ids):
     others = probs.clone()
     others[ids] = 0
     return others.sum(dtype=torch.double).item()
+
+
+# --- drawings
+
+
+def five_columns_html(candidates: Candidates, *, bars: bool = False) -> str:
+    """Draw the table: logit, after the penalty, divided by the temperature, kept or struck through, final %.
+
+    Point at a number, or move to a row with Tab, to read the arithmetic.
+    bars: add the ghost bars at the right of each row.
+    """
+    settings = candidates.settings
+    heads = [
+        ("token", "the model’s ranking"),
+        ("logit", "the model’s own"),
+        ("after penalty", _or_off(settings.repetition_penalty, 1)),
+        ("÷ temp<u>erature</u>", "greedy" if settings.greedy else _or_off(settings.temperature, 1)),
+        ("kept?", f"{candidates.n_kept:,} of {candidates.vocab_size:,}"),
+        ("final %", "together 100.0"),
+    ]
+    head = "".join(f"<th scope=col>{name}<small>{note}</small></th>" for name, note in heads)
+    own, final = percentages(candidates)
+    rows = [_numbers_row(row, candidates, final[place]) for place, row in enumerate(candidates.rows)]
+    rows += [_rest_numbers(candidates, final[-1])] if candidates.n_rest else []
+    if bars:
+        head += _BARS_HEAD
+        rows = [row + cell for row, cell in zip(rows, _bar_cells(candidates, own, final), strict=True)]
+    return _table(candidates, head, rows, f"nc-ct{' nc-cb' if bars else ''}", final, hint=_HINT)
+
+
+def ghost_bars_html(candidates: Candidates) -> str:
+    """Draw two bars a token: pale is the model's own probability, solid is the one after the settings."""
+    own, final = percentages(candidates)
+    names = [_name(row) for row in candidates.rows] + ([_rest_name(candidates)] if candidates.n_rest else [])
+    cells = _bar_cells(candidates, own, final)
+    rows = [f"<th scope=row>{name}</th>{cell}" for name, cell in zip(names, cells, strict=True)]
+    return _table(candidates, f"<th scope=col>token</th>{_BARS_HEAD}", rows, "nc-ct nc-cg", final)
+
+
+def percentages(candidates: Candidates) -> tuple[list[float], list[float]]:
+    """The model's own and the final percentages of all rows, each adding up to 100.0; last, all other tokens."""
+    own = [row.own_prob for row in candidates.rows] + [candidates.rest_own_prob] * bool(candidates.n_rest)
+    final = [row.prob for row in candidates.rows] + [candidates.rest_prob] * bool(candidates.n_rest)
+    return rounded_percentages(own), rounded_percentages(final)
+
+
+def _table(candidates, head, rows, kind, final, hint=""):
+    drawn = "".join(
+        f"<tr{' class=nc-cx' if is_out else ''}>{row}</tr>"
+        for row, is_out in zip(rows, _is_out(candidates), strict=True)
+    )
+    best = max(range(len(candidates.rows)), key=final.__getitem__)
+    label = (
+        f"The {count(len(candidates.rows), 'most likely token')}: the settings keep {candidates.n_kept:,} of "
+        f"{candidates.vocab_size:,}; the best has {final[best]} %"
+    )
+    body = f'<div class="{kind}"><table><thead><tr>{head}</tr></thead><tbody>{drawn}</tbody></table>{hint}</div>'
+    return figure(_STYLE + body, label=label)
+
+
+def _is_out(candidates):
+    rest = [not candidates.n_rest_kept] if candidates.n_rest else []
+    return [row.removed_by is not None for row in candidates.rows] + rest
+
+
+def _numbers_row(row, candidates, final):
+    settings = candidates.settings
+    last = number(row.penalised if row.tempered is None else row.tempered)
+    kept = f"<s>{last}</s> {row.removed_by}" if row.removed_by else "✓"
+    cells = [
+        (logit_step(row), number(row.logit)),
+        (penalty_step(row, settings), number(row.penalised)),
+        (temperature_step(row, settings), "–" if row.tempered is None else number(row.tempered)),
+        (cut_step(row, candidates), kept),
+        (softmax_step(row, candidates), _percent(final, row.removed_by is None)),
+    ]
+    name = _name(row)
+    heading = f'<th scope=row tabindex=0 aria-label="{_plain(name)}: {whole_row(row, candidates)}">{name}</th>'
+    return heading + "".join(f'<td tabindex=-1 aria-label="{step}">{shown}</td>' for step, shown in cells)
+
+
+def _rest_numbers(candidates, final):
+    n_rest, n_kept = candidates.n_rest, candidates.n_rest_kept
+    kept = f"{n_kept:,} ✓" if n_kept else "<s>all</s>"
+    return (
+        f"<th scope=row>{_rest_name(candidates)}</th><td></td><td></td><td></td>"
+        f'<td tabindex=-1 aria-label="{n_kept:,} of the {n_rest:,} others are kept">{kept}</td>'
+        f"<td>{_percent(final, bool(n_kept))}</td>"
+    )
+
+
+def _bar_cells(candidates, own, final):
+    """The bars of all rows; the numbers at the right are the model's own percentage and the final one."""
+    cells = []
+    for own_percent, final_percent, is_out in zip(own, final, _is_out(candidates), strict=True):
+        now = _percent(final_percent, not is_out)
+        cells.append(
+            f'<td><div><i role=img aria-label="{own_percent} % → {now.replace("<", "under ")}" '
+            f'style="--o:{own_percent}%;--p:{final_percent}%"></i><em>{own_percent} → {now}</em></div></td>'
+        )
+    return cells
+
+
+def _percent(value, is_kept):
+    return "–" if not is_kept else "&lt;0.1" if value == 0 else f"{value:.1f}"
+
+
+def _or_off(value, off):
+    return f"{value:g} = off" if value == off else f"{value:g}"
+
+
+def _name(row):
+    return visible(row.text, limit=24) or "<small>empty</small>"
+
+
+def _rest_name(candidates):
+    return f"all {candidates.n_rest:,} others"
+
+
+def _plain(markup):
+    """Escaped text without its tags: fit for an attribute."""
+    return re.sub("<[^>]*>", "", markup)
+
+
+_HINT = "<p>Point at a number, or press Tab for a whole row, to see the arithmetic.</p>"
+_BARS_HEAD = (
+    "<th scope=col><div><b>0<small>pale: the model’s own<br>solid: after the settings</small>1</b>"
+    "<em>own → final %</em></div></th>"
+)
+
+# The arithmetic is the label of a cell, for a screen reader, and the line below the table, for the eye.
+_STYLE = """<style>
+.nc-ct{position:relative;padding-bottom:3.4em;font-variant-numeric:tabular-nums}
+.nc-cg{padding-bottom:0}
+.nc .nc-ct table{table-layout:fixed;width:100%;max-width:50em;margin:0;border-collapse:collapse;border:0;font-size:1em;
+ color:inherit}
+.nc .nc-cb table,.nc .nc-cg table{max-width:none}
+.nc .nc-ct tbody tr:nth-child(n){background:none}
+.nc .nc-ct :is(td,th){padding:.12em .5em;border:0;border-top:1px solid rgba(128,128,128,.35);text-align:right;
+ font-weight:normal;line-height:1.45;vertical-align:middle;background:none;max-width:none;min-width:0}
+.nc .nc-ct thead th{border-top:0;font-weight:bold;vertical-align:bottom;line-height:1.25}
+.nc .nc-ct :is(td,th):first-child{text-align:left;width:11.5em;overflow-wrap:anywhere;unicode-bidi:isolate}
+.nc .nc-ct :is(tbody th,td:nth-child(6)){font-weight:bold}
+.nc-cb table :is(td,th):nth-child(n+2){width:6.2em}
+.nc .nc-cb table :is(td,th):nth-child(4){width:7.8em}
+.nc .nc-cb table :is(td,th):nth-child(5){width:7.4em}
+.nc .nc-cb table :is(td,th):nth-child(7){width:auto}
+.nc-ct small{display:block;font-weight:normal;font-size:.82em;opacity:.8;white-space:nowrap}
+.nc .nc-cx :is(td,th){opacity:.7}
+.nc .nc-ct .nc-cx :is(th,td:nth-child(6)){font-weight:normal}
+.nc-ct td>div,.nc-ct th>div{display:flex;align-items:center;gap:.6em}
+.nc-ct th>div{align-items:flex-end}
+.nc-ct em{flex:none;width:7em;font-style:normal;font-weight:normal;white-space:nowrap}
+.nc-ct b{flex:1;display:flex;justify-content:space-between;align-items:flex-end;font-weight:normal;text-align:center}
+.nc-ct i{flex:1;height:1.2em;border:1px solid rgba(128,128,128,.5);background:
+ linear-gradient(#0072B2 0 0) 0 50%/var(--p) 50% no-repeat,
+ linear-gradient(to left,#56B4E9 2px,rgba(86,180,233,.32) 2px) 0 0/var(--o) no-repeat}
+.nc-cx i{background:repeating-linear-gradient(135deg,rgba(128,128,128,.9) 0 2px,rgba(128,128,128,.25) 2px 6px)
+ 0 0/var(--o) no-repeat}
+.nc .nc-ct :is(td,th)[aria-label]:is(:hover,:focus){background-color:rgba(230,159,0,.25);outline:2px solid #E69F00;
+ outline-offset:-2px;opacity:1}
+.nc-ct p,.nc-ct :is(td,th)::after{position:absolute;left:0;right:0;bottom:0;height:3em;padding:.2em .7em;
+ border-left:.3em solid rgba(128,128,128,.5);font-size:.95em;line-height:1.35;text-align:left;pointer-events:none}
+.nc-ct p{opacity:.8}
+.nc-ct:has([aria-label]:is(:hover,:focus)) p{display:none}
+.nc-ct :is(td,th)::after{display:none;content:attr(aria-label);border-color:#E69F00;font-weight:normal}
+.nc-ct :is(td,th)[aria-label]:hover::after,
+.nc-ct:not(:has(:is(td,th)[aria-label]:hover)) :is(td,th)[aria-label]:focus::after{display:block}
+@container (max-width:1000px){
+.nc .nc-cb :is(td,th):nth-child(6){display:none}
+.nc .nc-cb table :is(td,th):nth-child(n){padding:.12em .35em}.nc .nc-cb :is(td,th):first-child{width:9em}
+.nc .nc-cb table :is(td,th):is(:nth-child(2),:nth-child(3)){width:5em}}
+@container (max-width:760px){
+.nc-ct{padding-bottom:6.6em}.nc-ct :is(p,:is(td,th)::after),.nc-ct p{height:6.4em;font-size:.88em}.nc-cg{padding:0}
+.nc .nc-ct table{font-size:.94em}
+.nc .nc-ct table :is(td,th):nth-child(n){padding:.12em .3em}
+.nc .nc-ct :is(td,th):first-child{width:30%}
+.nc .nc-ct:not(.nc-cg) :is(td,th):nth-child(3),.nc-ct u{display:none}
+.nc-cb tr{display:grid;grid-template-columns:30% 1fr 1fr 1.5fr;border-top:1px solid rgba(128,128,128,.35)}
+.nc .nc-cb table :is(td,th):nth-child(n){width:auto;border:0}
+.nc .nc-cb :is(td,th):nth-child(7){grid-column:1/-1}}
+</style>"""

@@ -1,0 +1,163 @@
+"""The sums behind the table of candidates, as sentences: what happened to one token at one change.
+
+In: a row of `candidates.Candidates` and its settings. Out: plain text, not escaped. It computes no probabilities.
+"""
+
+import math
+from typing import TYPE_CHECKING
+
+from ..settings import GenerationSettings
+
+if TYPE_CHECKING:
+    from .candidates import CandidateRow, Candidates
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+# --- numbers
+
+
+def number(value: float) -> str:
+    """A logit with two decimals and a real minus sign; very large ones as a power of ten.
+
+    >>> number(-9.3149), number(2_000_000.0), number(float("-inf"))
+    ('−9.31', '2×10⁶', '−∞')
+    """
+    if math.isinf(value):
+        return "−∞" if value < 0 else "∞"
+    text = f"{value:.2f}" if abs(value) < 1e5 else _scientific(value)
+    return text.replace("-", "−", 1)
+
+
+def operand(value: float) -> str:
+    """A logit as precise as a reader needs it to check a sum: four decimals at most, none where it has none."""
+    if abs(value) >= 1e5:
+        return number(value)
+    text = f"{value:.4f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text.replace("-", "−", 1)
+
+
+def percent(prob: float) -> str:
+    """A probability in percent, finer than the table's.
+
+    >>> percent(0.61849), percent(0.00012), percent(0.0)
+    ('61.85 %', '0.012 %', '<0.001 %')
+    """
+    value = 100 * prob
+    return "<0.001 %" if value < 0.001 else f"{value:.2g} %" if value < 0.1 else f"{value:.2f} %"
+
+
+def power_of_e(exponent: float) -> str:
+    """e to the power of a number, with four digits, however large it is.
+
+    >>> power_of_e(2.0), power_of_e(18.9), power_of_e(1000.0)
+    ('7.389', '1.615×10⁸', '1.97×10⁴³⁴')
+    """
+    tens = exponent / math.log(10)
+    if -3 <= tens < 5:
+        return f"{math.exp(exponent):.4g}" if tens < 3 else f"{math.exp(exponent):,.0f}"
+    whole = math.floor(tens)
+    return _times_ten(10 ** (tens - whole), whole)
+
+
+def _scientific(value):
+    mantissa, exponent = f"{value:.3e}".split("e")
+    return _times_ten(float(mantissa), int(exponent))
+
+
+def _times_ten(mantissa, exponent):
+    if round(abs(mantissa), 3) == 10:
+        mantissa, exponent = mantissa / 10, exponent + 1
+    return f"{mantissa:.4g}×10{str(exponent).translate(_SUPERSCRIPTS)}"
+
+
+def _beside(value: float, limit: float) -> str:
+    """A number with as many digits as it takes to see on which side of the limit it lies, two at least."""
+    for digits in range(2, 7):
+        shown = round(value, digits)
+        if shown != limit and (shown < limit) == (value < limit):
+            break
+    return f"{value:.{digits}f}"
+
+
+# --- one sentence a change
+
+
+def logit_step(row: "CandidateRow") -> str:
+    """What the logit means on its own."""
+    return f"the model's own score: {percent(row.own_prob)} without any settings"
+
+
+def penalty_step(row: "CandidateRow", settings: GenerationSettings) -> str:
+    """What the repetition penalty did."""
+    penalty = settings.repetition_penalty
+    if penalty == 1:
+        return "no penalty (1 = off)"
+    if not row.used:
+        return f"not used before: stays {operand(row.logit)}"
+    sign, why = ("×", "negative: multiplied") if row.logit < 0 else ("÷", "positive: divided")
+    return f"{operand(row.logit)} {sign} {penalty:g} = {number(row.penalised)} (used before, {why})"
+
+
+def temperature_step(row: "CandidateRow", settings: GenerationSettings) -> str:
+    """What the temperature did."""
+    if row.tempered is None:
+        return "greedy: nothing is divided"
+    if settings.temperature == 1:
+        return "not divided (1 = off)"
+    return f"{operand(row.penalised)} ÷ {settings.temperature:g} = {number(row.tempered)}"
+
+
+def cut_step(row: "CandidateRow", candidates: "Candidates") -> str:
+    """Why the token was kept or removed."""
+    settings = candidates.settings
+    if row.removed_by == "model":
+        return "out: the model itself gave −∞"
+    if settings.greedy:
+        return "out: greedy keeps only the largest" if row.removed_by else "kept: the largest of all"
+    reasons = dict(_reasons(row, settings, candidates.best_share))
+    if row.removed_by:
+        return f"out: {reasons.get(row.removed_by, row.removed_by)}"
+    return f"kept: {'; '.join(reasons.values())}" if reasons else "kept: no setting removes tokens"
+
+
+def _reasons(row, settings, best_share):
+    """Pairs of a setting and what it saw in this token, in order, up to the setting that removed it."""
+    if row.rank is not None:
+        yield "top_k", f"rank {row.rank:,}, top_k keeps {settings.top_k:,}"
+    if row.sum_before is not None:
+        side = "not below" if row.removed_by == "top_p" else "below"
+        before = f"the running sum before it is {_beside(row.sum_before, settings.top_p)}"
+        always = settings.top_p == 0 and side == "below"
+        yield "top_p", "top_p always keeps the best" if always else f"{before}, {side} top_p {settings.top_p:g}"
+    if row.share is not None:
+        limit = settings.min_p * best_share
+        sign = "<" if row.removed_by == "min_p" else "≥"
+        yield (
+            "min_p",
+            f"{_beside(row.share, limit)} {sign} min_p × best = {settings.min_p:g} × {best_share:.3g} = {limit:.3g}",
+        )
+
+
+def softmax_step(row: "CandidateRow", candidates: "Candidates") -> str:
+    """How the final logit became the final probability."""
+    if row.removed_by:
+        return "out: 0 %"
+    if candidates.n_kept == 1:
+        return "the only one kept: 100 %"
+    exponent = row.penalised if row.tempered is None else row.tempered
+    return (
+        f"e^{number(exponent)} ÷ sum over the {candidates.n_kept:,} kept = "
+        f"{power_of_e(exponent)} ÷ {power_of_e(candidates.log_sum)} = {percent(row.prob)}"
+    )
+
+
+def whole_row(row: "CandidateRow", candidates: "Candidates") -> str:
+    """All changes of one token on one line."""
+    settings, steps = candidates.settings, [operand(row.logit)]
+    if row.used and settings.repetition_penalty != 1:
+        steps.append(f"{'×' if row.logit < 0 else '÷'} {settings.repetition_penalty:g} = {number(row.penalised)}")
+    if row.tempered is not None and settings.temperature != 1:
+        steps.append(f"÷ {settings.temperature:g} = {number(row.tempered)}")
+    end = "" if row.removed_by else f" → {percent(row.prob)}"
+    return f"{' '.join(steps)} → {cut_step(row, candidates)}{end}"
