@@ -119,7 +119,7 @@ def luck(seed: int, n: int) -> list[float]:
 
 def surprise(prob: float) -> float:
     """How surprising a token is, in bits: 0 for one that was certain, 1 for a coin toss (0.5), 10 for one in 1024."""
-    return math.inf if prob == 0 else -math.log2(prob)
+    return math.inf if prob == 0 else 0 - math.log2(prob)  # -math.log2(1) would be -0.0, which looks like a mistake
 
 
 def entropy(probs: torch.Tensor) -> float:

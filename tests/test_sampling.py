@@ -505,6 +505,7 @@ def test_the_bar_by_hand():
 
 def test_surprise_by_hand():
     assert [surprise(prob) for prob in (1, 0.5, 1 / 1024, 0)] == [0, 1, 10, math.inf]
+    assert str(surprise(1)) == "0.0"
 
 
 def test_entropy_by_hand():
