@@ -48,7 +48,7 @@ def percent(prob: float) -> str:
 
 
 def power_of_e(exponent: float) -> str:
-    """e to the power of a number, with four digits, however large it is.
+    """The number e to the power of another, with four digits, however large it is.
 
     >>> power_of_e(2.0), power_of_e(18.9), power_of_e(1000.0)
     ('7.389', '1.615×10⁸', '1.97×10⁴³⁴')

@@ -201,12 +201,12 @@ def five_columns_html(candidates: Candidates, *, bars: bool = False) -> str:
     """
     settings = candidates.settings
     heads = [
-        ("token", "the model’s ranking"),
-        ("logit", "the model’s own"),
+        ("token", "most likely first"),
+        ("logit", "the score"),
         ("after penalty", _or_off(settings.repetition_penalty, 1)),
-        ("÷ temp<u>erature</u>", "greedy" if settings.greedy else _or_off(settings.temperature, 1)),
+        ("÷&nbsp;temp<u>erature</u>", "greedy" if settings.greedy else _or_off(settings.temperature, 1)),
         ("kept?", f"{candidates.n_kept:,} of {candidates.vocab_size:,}"),
-        ("final %", "together 100.0"),
+        ("final %", "sum 100.0"),
     ]
     head = "".join(f"<th scope=col>{name}<small>{note}</small></th>" for name, note in heads)
     own, final = percentages(candidates)
@@ -265,13 +265,13 @@ def _numbers_row(row, candidates, final):
         (softmax_step(row, candidates), _percent(final, row.removed_by is None)),
     ]
     name = _name(row)
-    heading = f'<th scope=row tabindex=0 aria-label="{_plain(name)}: {whole_row(row, candidates)}">{name}</th>'
+    heading = f'<th scope=row tabindex=0 aria-label="{plain(name)}: {whole_row(row, candidates)}">{name}</th>'
     return heading + "".join(f'<td tabindex=-1 aria-label="{step}">{shown}</td>' for step, shown in cells)
 
 
 def _rest_numbers(candidates, final):
     n_rest, n_kept = candidates.n_rest, candidates.n_rest_kept
-    kept = f"{n_kept:,} ✓" if n_kept else "<s>all</s>"
+    kept = f"{n_kept:,} ✓" if n_kept else "none"
     return (
         f"<th scope=row>{_rest_name(candidates)}</th><td></td><td></td><td></td>"
         f'<td tabindex=-1 aria-label="{n_kept:,} of the {n_rest:,} others are kept">{kept}</td>'
@@ -307,7 +307,7 @@ def _rest_name(candidates):
     return f"all {candidates.n_rest:,} others"
 
 
-def _plain(markup):
+def plain(markup: str) -> str:
     """Escaped text without its tags: fit for an attribute."""
     return re.sub("<[^>]*>", "", markup)
 
@@ -331,11 +331,12 @@ _STYLE = """<style>
 .nc .nc-ct thead th{border-top:0;font-weight:bold;vertical-align:bottom;line-height:1.25}
 .nc .nc-ct :is(td,th):first-child{text-align:left;width:11.5em;overflow-wrap:anywhere;unicode-bidi:isolate}
 .nc .nc-ct :is(tbody th,td:nth-child(6)){font-weight:bold}
-.nc-cb table :is(td,th):nth-child(n+2){width:6.2em}
-.nc .nc-cb table :is(td,th):nth-child(4){width:7.8em}
-.nc .nc-cb table :is(td,th):nth-child(5){width:7.4em}
+.nc-cb table :is(td,th):nth-child(n+2){width:5.4em}
+.nc .nc-ct table :is(td,th):nth-child(4){width:8.6em}
+.nc .nc-ct table :is(td,th):nth-child(5){width:7.4em}
 .nc .nc-cb table :is(td,th):nth-child(7){width:auto}
 .nc-ct small{display:block;font-weight:normal;font-size:.82em;opacity:.8;white-space:nowrap}
+.nc-ct u{text-decoration:none}
 .nc .nc-cx :is(td,th){opacity:.7}
 .nc .nc-ct .nc-cx :is(th,td:nth-child(6)){font-weight:normal}
 .nc-ct td>div,.nc-ct th>div{display:flex;align-items:center;gap:.6em}
@@ -365,7 +366,9 @@ _STYLE = """<style>
 .nc .nc-ct table{font-size:.94em}
 .nc .nc-ct table :is(td,th):nth-child(n){padding:.12em .3em}
 .nc .nc-ct :is(td,th):first-child{width:30%}
-.nc .nc-ct:not(.nc-cg) :is(td,th):nth-child(3),.nc-ct u{display:none}
+.nc .nc-ct:not(.nc-cg) :is(td,th):nth-child(3),.nc-ct :is(u,s){display:none}
+.nc-cx td:nth-child(4){text-decoration:line-through}.nc-ct small{white-space:normal}
+.nc .nc-ct table :is(td,th):is(:nth-child(4),:nth-child(5)){width:auto}
 .nc-cb tr{display:grid;grid-template-columns:30% 1fr 1fr 1.5fr;border-top:1px solid rgba(128,128,128,.35)}
 .nc .nc-cb table :is(td,th):nth-child(n){width:auto;border:0}
 .nc .nc-cb :is(td,th):nth-child(7){grid-column:1/-1}}
