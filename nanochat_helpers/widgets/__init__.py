@@ -1,6 +1,33 @@
-"""Live pictures: the views with controls on top. Where ipywidgets is missing, the same pictures, standing still."""
+"""Live pictures: the views with controls on top. Where ipywidgets is missing, the same pictures, standing still.
 
-from .pipeline import pipeline_map
-from .tokens import chips_widget, ladder_widget, merges_widget
+Each name loads its module only when it is first used: a lesson about tokens needs no torch.
+"""
 
-__all__ = ["chips_widget", "ladder_widget", "merges_widget", "pipeline_map"]
+import importlib
+
+_HOME = {
+    "chips_widget": "tokens",
+    "ladder_widget": "tokens",
+    "merges_widget": "tokens",
+    "pipeline_map": "pipeline",
+    "five_columns_widget": "sampling",
+    "ghost_bars_widget": "sampling",
+    "roulette_widget": "sampling",
+    "cumulative_cut_widget": "distribution",
+    "draws_widget": "distribution",
+    "penalty_arrows_widget": "distribution",
+    "filmstrip_widget": "filmstrip",
+    "settings_map_widget": "settings_map",
+    "sampling_lab": "lab",
+}
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__():
+    return sorted([*globals(), *_HOME])
