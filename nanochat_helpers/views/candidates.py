@@ -361,7 +361,9 @@ _STYLE = """<style>
 .nc .nc-cb :is(td,th):nth-child(6){display:none}
 .nc .nc-cb table :is(td,th):nth-child(n){padding:.12em .35em}.nc .nc-cb :is(td,th):first-child{width:9em}
 .nc .nc-cb table :is(td,th):is(:nth-child(2),:nth-child(3)){width:5em}}
-@container (max-width:760px){
+@container (max-width:880px){
+.nc .nc-cb :is(td,th):nth-child(3),.nc-cb u{display:none}.nc .nc-cb table :is(td,th):nth-child(4){width:5.4em}}
+@container (max-width:700px){
 .nc-ct{padding-bottom:6.6em}.nc-ct :is(p,:is(td,th)::after),.nc-ct p{height:6.4em;font-size:.88em}.nc-cg{padding:0}
 .nc .nc-ct table{font-size:.94em}
 .nc .nc-ct table :is(td,th):nth-child(n){padding:.12em .3em}

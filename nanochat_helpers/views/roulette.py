@@ -1,6 +1,6 @@
 """The roulette strip: one bar from 0 to 1, shared by all tokens, and the needle u that points at one of them.
 
-`roulette_data` computes, `roulette_html` draws. The rule is `sampling.draw`: what it draws is what the needle points at.
+`roulette_data` computes, `roulette_html` draws. The rule is `sampling.draw`: the needle points at what it draws.
 """
 
 from collections.abc import Sequence
@@ -78,40 +78,41 @@ def roulette_data(
 
 
 def _own_rank(logits, token_id):
-    """How many tokens the model itself ranks before this one: those with a larger logit, and equals with smaller ids."""
+    """How many tokens the model itself ranks before this one; of equals, the smaller id first."""
     value = logits[token_id]
     return (torch.count_nonzero(logits > value) + torch.count_nonzero(logits[:token_id] == value)).item()
 
 
 def roulette_html(strip: RouletteStrip) -> str:
     """Draw the bar, the needle above it, and below it the token that the needle points at."""
-    lengths = [segment.end - segment.start for segment in strip.segments] + [1 - strip.others_start]
-    percents = rounded_percentages(lengths)
-    parts = [
-        _part(segment, length, percent)
-        for segment, length, percent in zip(strip.segments, lengths, percents, strict=False)
-    ]
-    others = f"{strip.n_others:,} {'other' if strip.n_others == 1 else 'others'}"
-    if strip.n_others:
-        words = f"<span>{others}<small>{percents[-1]} %</small></span>" if lengths[-1] >= 0.09 else ""
-        parts.append(
-            f'<i class="nc-rx{"" if lengths[-1] >= 0.25 else " nc-rs"}" tabindex=-1 style="width:{_width(lengths[-1])}" '
-            f'aria-label="{others}: {_ends(strip.others_start, 1)}">{words}</i>'
-        )
     u = f"{strip.u:.3f}".removesuffix("0")
-    name = visible(strip.drawn.text, limit=60) or "<small>empty</small>"
-    is_other = strip.drawn not in strip.segments
-    among = f", one of the {others}" if is_other else ""
-    colour = "nc-rx" if is_other else _colour(strip.drawn)
-    where = _ends(strip.drawn.start, strip.drawn.end)
-    needle = (
+    parts = _parts(strip)
+    bar = (
         f'<div class=nc-rn style="--u:{strip.u:.5f}"><b>u = {u}</b></div>'
-        f'<div class=nc-rb role=group aria-label="{count(len(parts), "part")} of a bar from 0 to 1">{"".join(parts)}</div>'
+        f'<div class=nc-rb role=group aria-label="{count(len(parts), "part")} of a bar from 0 to 1">'
+        f"{''.join(parts)}</div>"
         "<div class=nc-ra aria-hidden=true><small>0</small><small>0.5</small><small>1</small></div>"
     )
-    said = f"<p>The needle points at <b class={colour}>{name}</b> ({where}{among}).</p>"
-    label = f"Roulette: the needle at {u} points at {strip.drawn.text[:60]!r}"
-    return figure(f"{_STYLE}<div class=nc-ro>{needle}{said}</div>", label=label)
+    drawn, is_other = strip.drawn, strip.drawn not in strip.segments
+    name = visible(drawn.text, limit=60) or "<small>empty</small>"
+    colour, among = ("nc-rx", f", one of the {_others(strip)}") if is_other else (_colour(drawn), "")
+    said = f"<p>The needle points at <b class={colour}>{name}</b> ({_ends(drawn.start, drawn.end)}{among}).</p>"
+    label = f"Roulette: the needle at {u} points at {drawn.text[:60]!r}"
+    return figure(f"{_STYLE}<div class=nc-ro>{bar}{said}</div>", label=label)
+
+
+def _parts(strip):
+    lengths = [segment.end - segment.start for segment in strip.segments] + [1 - strip.others_start]
+    percents = rounded_percentages(lengths)
+    parts = [_part(*part) for part in zip(strip.segments, lengths, percents, strict=False)]
+    if strip.n_others:
+        words = f"<span>{_others(strip)}<small>{percents[-1]} %</small></span>" if lengths[-1] >= 0.09 else ""
+        parts.append(
+            f'<i class="nc-rx{"" if lengths[-1] >= 0.25 else " nc-rs"}" tabindex=-1 '
+            f'style="width:{_width(lengths[-1])}" '
+            f'aria-label="{_others(strip)}: {_ends(strip.others_start, 1)}">{words}</i>'
+        )
+    return parts
 
 
 def _part(segment, length, percent):
@@ -125,6 +126,10 @@ def _part(segment, length, percent):
 
 def _colour(segment):
     return f"nc-rw{segment.own_rank}" if segment.own_rank < 12 else "nc-ry"
+
+
+def _others(strip):
+    return f"{strip.n_others:,} {'other' if strip.n_others == 1 else 'others'}"
 
 
 def _width(length):
