@@ -95,13 +95,17 @@ def draw(probs: torch.Tensor, u: float) -> int:
 
 def draw_many(probs: torch.Tensor, needles: Sequence[float]) -> list[int]:
     """Draw one token for each needle u from the same probabilities, as `draw` does."""
+    ranked, ends = roulette(probs)
+    return ranked[point_at(ends, needles)].tolist()
+
+
+def point_at(ends: torch.Tensor, needles: Sequence[float]) -> torch.Tensor:
+    """The part of a roulette bar that each needle u points at: its place in `ends`. Raises SettingsError."""
     for u in needles:
         if not 0 <= u < 1:
             raise SettingsError(f"u={u!r} is not allowed: it must be at least 0 and below 1.")
-    ranked, ends = roulette(probs)
     pointed_at = torch.tensor(needles, dtype=torch.double) * ends[-1]
-    places = torch.searchsorted(ends, pointed_at, right=True).clamp(max=len(ranked) - 1)
-    return ranked[places].tolist()
+    return torch.searchsorted(ends, pointed_at, right=True).clamp(max=len(ends) - 1)
 
 
 def roulette(probs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -77,13 +77,15 @@ def candidates_data(
     *,
     input_ids: Sequence[int] = (),
     n: int = 12,
+    stages: Stages | None = None,
 ) -> Candidates:
     """What the settings do to the n most likely tokens, and to all others together.
 
     logits: the model's own, shape (vocab_size,). tokenizer: a model's, or a list with the text of each token.
     input_ids: the tokens that count as used for the repetition penalty.
+    stages: what `process_logits` made of these logits, where that is known already.
     """
-    stages = process_logits(logits, list(input_ids), settings)
+    stages = stages or process_logits(logits, list(input_ids), settings)
     ids = most_likely(logits, n)
     final = stages.after_min_p
     own_probs, probs = to_probs(logits), stages.probs
@@ -359,7 +361,7 @@ _STYLE = """<style>
 .nc-ct:not(:has(:is(td,th)[aria-label]:hover)) :is(td,th)[aria-label]:focus::after{display:block}
 @container (max-width:1000px){
 .nc .nc-cb :is(td,th):nth-child(6){display:none}
-.nc .nc-cb table :is(td,th):nth-child(n){padding:.12em .35em}.nc .nc-cb :is(td,th):first-child{width:9em}
+.nc .nc-cb table :is(td,th):nth-child(n){padding:.12em .35em}.nc .nc-cb :is(td,th):first-child{width:9.8em}
 .nc .nc-cb table :is(td,th):is(:nth-child(2),:nth-child(3)){width:5em}}
 @container (max-width:880px){
 .nc .nc-cb :is(td,th):nth-child(3),.nc-cb u{display:none}.nc .nc-cb table :is(td,th):nth-child(4){width:5.4em}}

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ..sampling import draw, process_logits, roulette
+from ..sampling import Stages, point_at, process_logits, roulette
 from ..settings import GenerationSettings
 from ..tokens import token_text
 from .candidates import most_likely, plain
@@ -50,18 +50,19 @@ def roulette_data(
     *,
     input_ids: Sequence[int] = (),
     n: int = 12,
+    stages: Stages | None = None,
 ) -> RouletteStrip:
     """Share a bar of length 1 among the tokens, by their final probabilities, and see where the needle u points.
 
     logits: the model's own, shape (vocab_size,). tokenizer: a model's, or a list with the text of each token.
     input_ids: the tokens that count as used. n: how many tokens get a part of their own.
+    stages: what `process_logits` made of these logits, where that is known already.
     Raises SettingsError for a u below 0, or not below 1.
     """
-    probs = process_logits(logits, list(input_ids), settings).probs
-    drawn_id = draw(probs, u)
+    probs = (stages or process_logits(logits, list(input_ids), settings)).probs
     ranked, ends = roulette(probs)
+    place = point_at(ends, [u]).item()
     ends = ends / ends[-1]
-    place = (ranked == drawn_id).nonzero().item()
     own_ranks = {token_id: rank for rank, token_id in enumerate(most_likely(logits, n).tolist())}
 
     def segment(place):
