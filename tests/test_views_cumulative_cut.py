@@ -58,8 +58,18 @@ def test_the_other_changes_come_first():
     found = cut(from_probs(0.4, 0.3, 0.2, 0.1), top_k=2, top_p=0.5)
     assert [round(bar.prob, 4) for bar in found.bars] == [0.5714, 0.4286]
     assert (found.n_entering, found.vocab_size, found.n_kept) == (2, 4, 1)
-    penalised = cumulative_cut_data(torch.tensor([4.0, 3.0]), TOY, OFF.change(repetition_penalty=2.0), input_ids=[0])
-    assert [bar.text for bar in penalised.bars] == ["dog", "cat"]
+    assert found.kept_prob == pytest.approx(0.5714, abs=1e-4)
+
+
+def test_the_repetition_penalty_comes_first_of_all():
+    settings = OFF.change(repetition_penalty=2.0, top_k=1)
+    penalised = cumulative_cut_data(torch.tensor([4.0, 3.0]), TOY, settings, input_ids=[0])
+    assert [bar.text for bar in penalised.bars] == ["dog"]
+    assert penalised.top_k_prob == pytest.approx(torch.tensor([2.0, 3.0]).softmax(0)[1].item())
+
+
+def test_min_p_comes_later_and_does_not_matter():
+    assert cut(from_probs(0.4, 0.3, 0.2, 0.1), top_p=0.8, min_p=0.9).n_kept == 3
 
 
 def test_top_k_keeps_the_same_number_however_flat_the_distribution_is():
@@ -174,9 +184,11 @@ def test_a_cut_beyond_the_last_bar_is_marked_too():
 
 
 def test_where_nothing_is_removed_nothing_is_marked():
-    page = Page(cumulative_cut_html(cut(from_probs(0.4, 0.3, 0.2, 0.1))))
-    assert "nc-cut-here" not in page.classes
-    assert "kept 4 of 4" in page.text
+    for n in (2, 4):
+        found = cumulative_cut_data(from_probs(0.4, 0.3, 0.2, 0.1), TOY, OFF, n=n)
+        page = Page(cumulative_cut_html(found))
+        assert "nc-cut-here" not in page.classes
+        assert "kept 4 of 4" in page.text
 
 
 def test_a_small_probability_is_not_called_zero():

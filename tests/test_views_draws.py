@@ -116,6 +116,8 @@ def test_removed_tokens_are_predicted_and_drawn_never():
     draws = draws_data(from_probs(0.4, 0.3, 0.2, 0.1), TOY, OFF.change(temperature=0.0))
     assert [(row.predicted, row.n_drawn) for row in draws.rows] == [(1000, 1000), (0, 0), (0, 0), (0, 0)]
     assert draws.n_within_noise == 4
+    few = draws_data(from_probs(0.4, 0.3, 0.2, 0.1), TOY, OFF.change(top_p=0.6), n=2)
+    assert few.rows[-1].prob == 0
 
 
 def test_the_penalty_counts_what_was_used():
@@ -157,11 +159,18 @@ def test_others_that_are_more_than_the_axis_is_long_are_torn_off_and_say_so():
     assert "further than this axis" in page.text and "990" in page.text
 
 
+def test_the_noise_to_expect_ends_where_all_draws_are_one_token():
+    html = draws_html(Draws((DrawnRow(0, "cat", 0.9, 9, 10),), 10, 0))  # 9 ± 1.9
+    assert '<u style="left:71.03%;width:28.97%">' in html
+
+
 @given(st.lists(st.floats(-8, 8, width=32), min_size=1, max_size=20), st.integers(1, 50))
 def test_nothing_is_drawn_outside_of_the_axis(values, n_draws):
     html = draws_html(draws_data(torch.tensor(values), [""] * len(values), OFF, n_draws=n_draws))
     places = [float(place) for place in re.findall(r'style="(?:left|width):([\d.e+-]+)%', html)]
     assert all(0 <= place <= 100.1 for place in places)
+    brackets = re.findall(r'<u style="left:([\d.e+-]+)%;width:([\d.e+-]+)%', html)
+    assert all(float(left) + float(width) <= 100.1 for left, width in brackets)
     Page(html)
 
 

@@ -79,17 +79,27 @@ def test_where_few_were_used_there_is_room_for_more_of_the_others():
     assert "are shown" not in Page(penalty_arrows_html(data)).text
 
 
-@given(st.integers(1, 40), st.sets(st.integers(0, 39)), st.sets(st.integers(0, 39)), st.floats(1, 3), st.booleans())
-def test_there_are_never_too_many_rows_and_every_arrow_points_away_from_likely(n, prompt, reply, penalty, with_prompt):
+def test_where_nearly_all_were_used_they_fill_the_rows_of_the_others():
+    assert len(arrows(prompt_ids=range(5), n=5).rows) == 5
+    assert len(arrows(prompt_ids=range(4), n=5).rows) == 5
+
+
+def test_the_others_are_found_below_many_likely_used_ones():
+    data = penalty_arrows_data(torch.arange(100.0), [""] * 100, TWICE, prompt_ids=range(80, 100))
+    assert [row.token_id for row in data.rows if not row.counts] == [79, 78, 77, 76]
+
+
+@given(st.integers(1, 40), st.sets(st.integers(0, 39)), st.sets(st.integers(0, 39)), st.floats(0.2, 3), st.booleans())
+def test_there_are_never_too_many_rows_and_every_arrow_points_one_way(n, prompt, reply, penalty, with_prompt):
     logits = torch.randn(40, generator=torch.Generator().manual_seed(n))
     settings = OFF.change(repetition_penalty=penalty, penalise_prompt=with_prompt)
     data = penalty_arrows_data(logits, [""] * 40, settings, prompt_ids=sorted(prompt), new_ids=sorted(reply), n=n)
     assert len(data.rows) == n
     assert len({row.token_id for row in data.rows}) == n
     assert all(a.logit >= b.logit for a, b in pairwise(data.rows))
-    assert all(row.penalised <= row.logit for row in data.rows)
+    assert all(row.penalised <= row.logit if penalty >= 1 else row.penalised >= row.logit for row in data.rows)
     assert all(row.counts == (row.token_id in reply or (with_prompt and row.token_id in prompt)) for row in data.rows)
-    places = re.findall(r"left:([\d.e+-]+)%", penalty_arrows_html(data))
+    places = re.findall(r"([\d.e+-]+)%", split_styles(penalty_arrows_html(data))[1])
     assert all(0 <= float(place) <= 100 for place in places)
 
 

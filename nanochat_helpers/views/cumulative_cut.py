@@ -185,7 +185,7 @@ _STYLE = """<style>
 .nc-cut-panel{min-width:0;max-width:46em}
 .nc .nc-cut-kept{margin:0 0 1.1em}
 .nc-cut-kept b{font-size:1.35em}
-.nc-cut-plot{display:grid;grid-template-columns:1.9em 1fr;margin-bottom:2.1em}
+.nc-cut-plot{display:grid;grid-template-columns:1.9em 1fr;margin-bottom:2.4em}
 .nc-cut-y{display:flex;flex-direction:column;justify-content:space-between;height:16.2em;margin-top:-.6em;
  text-align:right;padding-right:.4em;line-height:1.2em}
 .nc-cut-y i{font-style:normal;font-size:.88em}
@@ -208,7 +208,7 @@ _STYLE = """<style>
 .nc-cut-columns em{writing-mode:vertical-rl;font-style:normal;font-size:.82em;line-height:1;height:6.9em;
  padding-top:.5em;overflow:hidden;white-space:nowrap}
 .nc-cut-columns>b:not(.nc-cut-in) em{opacity:.75}
-.nc-cut-columns::after,.nc-cut-columns>b::after{position:absolute;left:0;right:0;top:100%;height:1.6em;font-size:.9em;
+.nc-cut-columns::after,.nc-cut-columns>b::after{position:absolute;left:0;right:0;top:calc(100% + .3em);height:1.6em;font-size:.9em;
  overflow:hidden;padding-left:.6em;border-left:.3em solid #E69F00}
 .nc-cut-columns::after{content:"Point at a bar, or press Tab, to read it.";opacity:.78;
  border-color:rgba(128,128,128,.5)}

@@ -88,7 +88,7 @@ def draws_data(
     ]
     n_rest = len(logits) - len(rows)
     if n_rest:
-        rest = max(0.0, 1 - sum(row.prob for row in rows))
+        rest = probs.index_fill(0, shown, 0).sum().item()
         n_drawn = n_draws - sum(row.n_drawn for row in rows)
         rows.append(DrawnRow(None, count(n_rest, "other"), rest, n_drawn, n_draws))
     return Draws(tuple(rows), n_draws, seed)
