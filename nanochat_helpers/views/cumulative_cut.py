@@ -208,8 +208,8 @@ _STYLE = """<style>
 .nc-cut-columns em{writing-mode:vertical-rl;font-style:normal;font-size:.82em;line-height:1;height:6.9em;
  padding-top:.5em;overflow:hidden;white-space:nowrap}
 .nc-cut-columns>b:not(.nc-cut-in) em{opacity:.75}
-.nc-cut-columns::after,.nc-cut-columns>b::after{position:absolute;left:0;right:0;top:calc(100% + .3em);height:1.6em;font-size:.9em;
- overflow:hidden;padding-left:.6em;border-left:.3em solid #E69F00}
+.nc-cut-columns::after,.nc-cut-columns>b::after{position:absolute;left:0;right:0;top:calc(100% + .3em);height:1.6em;
+ font-size:.9em;overflow:hidden;padding-left:.6em;border-left:.3em solid #E69F00}
 .nc-cut-columns::after{content:"Point at a bar, or press Tab, to read it.";opacity:.78;
  border-color:rgba(128,128,128,.5)}
 .nc-cut-columns:has(>b:hover,>b:focus)::after{display:none}
