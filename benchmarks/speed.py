@@ -153,9 +153,75 @@ def first_fetch() -> dict:
         shutil.rmtree(folder)
 
 
-def compare(ours, peer, rounds: int) -> dict:
+def prefix_reuse(rounds: int) -> dict:
+    """Writing 40 tokens again after one slider moved by one step: with the logits of all prefixes kept, and without.
+
+    The moves: the temperature up from 0.5 to 1.0 in steps of 0.05, then top_p down from 0.9 to 0.7 in steps of 0.02.
+    """
+    from nanochat_helpers.backbones.logits_cache import LogitsCache
+    from nanochat_helpers.generation import stream
+    from nanochat_helpers.models import load_model
+    from nanochat_helpers.settings import GenerationSettings
+
+    backbone = load_model("smollm2")
+    input_ids = backbone.tokenizer.encode("The best thing about the sea is")
+    start = GenerationSettings(max_new_tokens=40, temperature=0.5)
+    moves = [start.change(temperature=round(0.5 + 0.05 * step, 2)) for step in range(11)]
+    moves += [moves[-1].change(top_p=round(0.9 - 0.02 * step, 2)) for step in range(1, 11)]
+
+    def write(backbone, input_ids, settings):
+        return sum(1 for _ in stream(backbone, input_ids, settings))
+
+    ratios, there_and_back, asked, new = [], [], 0, 0
+    for seed in range(rounds):
+        cache = LogitsCache(backbone)
+        rows = [row.change(seed=seed) for row in moves]
+        write(cache, input_ids, rows[0])
+        for row in rows[1:]:
+            misses = cache.misses
+            with_reuse = timed(write, cache, input_ids, row)
+            asked, new = asked + row.max_new_tokens, new + cache.misses - misses
+            without = timed(write, backbone, input_ids, row)
+            ratios.append(with_reuse / without)
+        back = timed(write, cache, input_ids, rows[0])
+        there_and_back.append(back / without)
+    return {
+        "time, ratio": statistics.median(ratios),
+        "time, mean ratio": statistics.mean(ratios),
+        "tokens reused, share": 1 - new / asked,
+        "back to an earlier setting, ratio": statistics.median(there_and_back),
+        "kept at the end, MB": cache.n_bytes / 1e6,
+    }
+
+
+def settings_map(rounds: int) -> dict:
+    """The 100 texts of a settings map (5 × 5 settings, 4 seeds, 24 tokens) in a batch, against one after another."""
+    from nanochat_helpers.generation import sample_batch, stream
+    from nanochat_helpers.models import load_model
+    from nanochat_helpers.settings import GenerationSettings
+
+    backbone = load_model("smollm2")
+    input_ids = backbone.tokenizer.encode("The best thing about the sea is")
+    rows = [
+        GenerationSettings(temperature=temperature, top_p=top_p, seed=seed, max_new_tokens=24)
+        for temperature in (0.2, 0.5, 0.8, 1.1, 1.5)
+        for top_p in (0.5, 0.7, 0.9, 0.95, 1.0)
+        for seed in range(4)
+    ]
+
+    def together():
+        return sum(len(sample.token_ids) for sample in sample_batch(backbone, input_ids, rows))
+
+    def in_turn():
+        return sum(1 for row in rows for _ in stream(backbone, input_ids, row))
+
+    return compare(together, in_turn, rounds, warm_up=False)
+
+
+def compare(ours, peer, rounds: int, *, warm_up: bool = True) -> dict:
     """Run both in turn; each returns how many tokens it made. Medians of the rates, and of their ratios."""
-    ours(), peer()
+    if warm_up:
+        ours(), peer()
     rates = [(rate(ours), rate(peer)) for _ in range(rounds)]
     return {
         "ours, tokens/s": statistics.median(a for a, _ in rates),
@@ -171,10 +237,10 @@ def rate(run) -> float:
     return tokens / (time.perf_counter() - start)
 
 
-def timed(run) -> float:
+def timed(run, *arguments) -> float:
     """Seconds that one run takes."""
     start = time.perf_counter()
-    run()
+    run(*arguments)
     return time.perf_counter() - start
 
 
@@ -193,6 +259,8 @@ def peak_megabytes() -> float:
 PARTS = {
     "stream with transformers / model.generate": ("decode_transformers", "rounds"),
     "stream with llama.cpp / raw xllamacpp": ("decode_llama_cpp", "rounds"),
+    "write again after a slider moved / without prefix reuse": ("prefix_reuse", "rounds"),
+    "settings map in a batch / one after another": ("settings_map", "few"),
     "first token, transformers": ("first_token", "transformers"),
     "first token, llama.cpp": ("first_token", "llama.cpp"),
     "default model ready, transformers": ("ready", "transformers"),
@@ -224,7 +292,8 @@ def main() -> None:
         return
     rounds = 1 if options.quick else 7
     for title, (function, *arguments) in PARTS.items():
-        filled_in = [rounds if argument == "rounds" else argument for argument in arguments]
+        numbers = {"rounds": rounds, "few": min(rounds, 3)}
+        filled_in = [numbers.get(argument, argument) for argument in arguments]
         runs = [measure(function, *filled_in) for _ in range(rounds if function in REPEATED else 1)]
         print(title)
         for key in runs[0]:
