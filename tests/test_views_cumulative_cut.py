@@ -93,6 +93,12 @@ def test_one_token_may_be_all_that_is_left(settings):
     assert (found.bars[0].text, found.bars[0].kept) == ("mat", True)
 
 
+def test_stages_that_are_known_are_not_computed_again():
+    logits, settings = from_probs(0.4, 0.3, 0.2, 0.1), OFF.change(top_p=0.6)
+    stages = process_logits(logits, [], OFF.change(top_p=0.3))
+    assert cumulative_cut_data(logits, TOY, settings, stages=stages).n_kept == 1
+
+
 def test_no_bars_at_all_are_refused():
     with pytest.raises(SettingsError, match="n=0"):
         cumulative_cut_data(torch.zeros(4), TOY, OFF, n=0)

@@ -125,6 +125,12 @@ def test_the_penalty_counts_what_was_used():
     assert [row.text for row in draws.rows] == ["dog", "cat"]
 
 
+def test_stages_that_are_known_are_not_computed_again():
+    logits = from_probs(0.4, 0.3, 0.2, 0.1)
+    stages = process_logits(logits, [], OFF.change(temperature=0.0))
+    assert draws_data(logits, TOY, OFF, stages=stages).rows[0].n_drawn == 1000
+
+
 @pytest.mark.parametrize("wrong", [{"n": 0}, {"n_draws": 0}])
 def test_no_rows_and_no_draws_are_refused(wrong):
     with pytest.raises(SettingsError, match="=0 is not allowed"):

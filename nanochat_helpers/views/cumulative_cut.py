@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ..sampling import apply_top_k, process_logits, to_probs
+from ..sampling import Stages, apply_top_k, process_logits, to_probs
 from ..settings import GenerationSettings, check_count
 from ..tokens import token_text
 from .markup import attribute, count, figure, visible
@@ -56,14 +56,16 @@ def cumulative_cut_data(
     input_ids: Sequence[int] = (),
     n: int = 20,
     compare_top_k: int = 50,
+    stages: Stages | None = None,
 ) -> CumulativeCut:
     """Where top_p cuts: over the whole vocabulary, in the order in which top_p itself goes through the tokens.
 
     logits: of shape (vocab_size,). tokenizer: of the model, or a list of texts. n: how many tokens become bars.
     compare_top_k: the top_k to compare with where the settings have none; 50 is what Hugging Face `generate` takes.
+    stages: what `process_logits` made of these logits, where that is known already.
     """
     check_count("n", n, least=1)
-    stages = process_logits(logits, list(input_ids), settings)
+    stages = stages or process_logits(logits, list(input_ids), settings)
     tempered, entering = to_probs(stages.after_temperature), to_probs(stages.after_top_k)
     kept = stages.after_top_p.isfinite()
     top_k = settings.top_k or compare_top_k

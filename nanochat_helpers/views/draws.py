@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ..sampling import draw_many, luck, process_logits
+from ..sampling import Stages, draw_many, luck, process_logits
 from ..settings import GenerationSettings, check_count
 from ..tokens import token_text
 from .markup import attribute, count, figure, visible
@@ -69,16 +69,19 @@ def draws_data(
     n_draws: int = 1000,
     seed: int = 0,
     n: int = 12,
+    stages: Stages | None = None,
 ) -> Draws:
     """Draw again and again from the same probabilities, with the luck of the seed, and count.
 
     logits: of shape (vocab_size,). tokenizer: of the model, or a list of texts. n: how many tokens get their own row.
+    stages: what `process_logits` made of these logits, where that is known already.
+
     The rows are the most likely tokens after the repetition penalty: no other change alters their order, so they stay
     where they are while a slider moves; a removed token has probability 0.
     """
     check_count("n", n, least=1)
     check_count("n_draws", n_draws, least=1)
-    stages = process_logits(logits, list(input_ids), settings)
+    stages = stages or process_logits(logits, list(input_ids), settings)
     probs = stages.probs
     drawn = Counter(draw_many(probs, luck(seed, n_draws)))
     shown = stages.after_repetition_penalty.topk(min(n, len(logits))).indices
