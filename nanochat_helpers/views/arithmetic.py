@@ -25,7 +25,7 @@ def number(value: float) -> str:
     """
     if math.isinf(value):
         return "−∞" if value < 0 else "∞"
-    text = f"{value:.2f}" if abs(value) < 1e5 else _scientific(value)
+    text = f"{value:z.2f}" if abs(value) < 1e5 else _scientific(value)
     return text.replace("-", "−", 1)
 
 
@@ -33,8 +33,7 @@ def operand(value: float) -> str:
     """A logit as precise as a reader needs it to check a sum: four decimals at most, none where it has none."""
     if abs(value) >= 1e5:
         return number(value)
-    text = f"{value:.4f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text.replace("-", "−", 1)
+    return f"{value:z.4f}".rstrip("0").rstrip(".").replace("-", "−", 1)
 
 
 def percent(prob: float) -> str:
@@ -48,16 +47,17 @@ def percent(prob: float) -> str:
 
 
 def power_of_e(exponent: float) -> str:
-    """The number e to the power of another, with four digits, however large it is.
+    """The number e to the power of another, with five digits, however large it is.
 
     >>> power_of_e(2.0), power_of_e(18.9), power_of_e(1000.0)
-    ('7.389', '1.615×10⁸', '1.97×10⁴³⁴')
+    ('7.3891', '1.615×10⁸', '1.9701×10⁴³⁴')
     """
     tens = exponent / math.log(10)
-    if -3 <= tens < 5:
-        return f"{math.exp(exponent):.4g}" if tens < 3 else f"{math.exp(exponent):,.0f}"
     whole = math.floor(tens)
-    return _times_ten(10 ** (tens - whole), whole)
+    if not -4 < whole < 5:
+        return _times_ten(10 ** (tens - whole), whole)
+    text = f"{math.exp(exponent):,.{4 - whole}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _scientific(value):
@@ -66,9 +66,9 @@ def _scientific(value):
 
 
 def _times_ten(mantissa, exponent):
-    if round(abs(mantissa), 3) == 10:
+    if round(abs(mantissa), 4) == 10:
         mantissa, exponent = mantissa / 10, exponent + 1
-    return f"{mantissa:.4g}×10{str(exponent).translate(_SUPERSCRIPTS)}"
+    return f"{mantissa:.5g}×10{str(exponent).translate(_SUPERSCRIPTS)}"
 
 
 def _beside(value: float, limit: float) -> str:
@@ -85,7 +85,7 @@ def _beside(value: float, limit: float) -> str:
 
 def logit_step(row: "CandidateRow") -> str:
     """What the logit means on its own."""
-    return f"the model's own score: {percent(row.own_prob)} without any settings"
+    return f"the model’s own score: {percent(row.own_prob)} without any settings"
 
 
 def penalty_step(row: "CandidateRow", settings: GenerationSettings) -> str:
@@ -147,7 +147,7 @@ def softmax_step(row: "CandidateRow", candidates: "Candidates") -> str:
         return "the only one kept: 100 %"
     exponent = row.penalised if row.tempered is None else row.tempered
     return (
-        f"e^{number(exponent)} ÷ sum over the {candidates.n_kept:,} kept = "
+        f"e^{operand(exponent)} ÷ sum over the {candidates.n_kept:,} kept = "
         f"{power_of_e(exponent)} ÷ {power_of_e(candidates.log_sum)} = {percent(row.prob)}"
     )
 

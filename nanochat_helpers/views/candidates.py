@@ -15,7 +15,7 @@ from ..sampling import Stages, process_logits, to_probs
 from ..settings import GenerationSettings
 from ..tokens import token_text
 from .arithmetic import cut_step, logit_step, number, penalty_step, softmax_step, temperature_step, whole_row
-from .markup import count, figure, rounded_percentages, visible
+from .markup import attribute, count, figure, rounded_percentages, visible
 
 
 @dataclass(frozen=True)
@@ -267,8 +267,10 @@ def _numbers_row(row, candidates, final):
         (softmax_step(row, candidates), _percent(final, row.removed_by is None)),
     ]
     name = _name(row)
-    heading = f'<th scope=row tabindex=0 aria-label="{plain(name)}: {whole_row(row, candidates)}">{name}</th>'
-    return heading + "".join(f'<td tabindex=-1 aria-label="{step}">{shown}</td>' for step, shown in cells)
+    heading = (
+        f'<th scope=row tabindex=0 aria-label="{plain(name)}: {attribute(whole_row(row, candidates))}">{name}</th>'
+    )
+    return heading + "".join(f'<td tabindex=-1 aria-label="{attribute(step)}">{shown}</td>' for step, shown in cells)
 
 
 def _rest_numbers(candidates, final):
@@ -287,7 +289,7 @@ def _bar_cells(candidates, own, final):
     for own_percent, final_percent, is_out in zip(own, final, _is_out(candidates), strict=True):
         now = _percent(final_percent, not is_out)
         cells.append(
-            f'<td><div><i role=img aria-label="{own_percent} % → {now.replace("<", "under ")}" '
+            f'<td><div><i role=img aria-label="{own_percent} → {"out" if is_out else now} %" '
             f'style="--o:{own_percent}%;--p:{final_percent}%"></i><em>{own_percent} → {now}</em></div></td>'
         )
     return cells
