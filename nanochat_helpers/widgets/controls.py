@@ -1,12 +1,16 @@
 """The sliders of the sampling pictures: one for each setting, the same everywhere.
 
-In: the name of a setting. Out: a control whose value is that setting. What a setting does is in `settings`.
+In: the names of settings. Out: controls whose values are these settings, and pictures that follow them.
+What a setting does is in `settings`.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..settings import GenerationSettings
-from .live import ipywidgets_or_none
+from .live import LiveView, StaticView, ipywidgets_or_none
+
+OFF = GenerationSettings(temperature=1.0, top_p=1.0)
 
 # name → (kind of slider, smallest value, largest, step)
 RANGES = {
@@ -42,3 +46,28 @@ def change_settings(settings: GenerationSettings, values: dict[str, Any]) -> Gen
     return settings.change(
         **{name: round(value, 6) if isinstance(value, float) else value for name, value in values.items()}
     )
+
+
+def follow_sliders(
+    compute: Callable[..., Any],
+    draw: Callable[[Any], str],
+    settings: GenerationSettings | None,
+    sliders: Sequence[str],
+    **others: float,
+) -> LiveView | StaticView:
+    """A picture below the sliders of some settings; where no widget runs, it stands still.
+
+    compute: settings → data. draw: data → HTML. settings: where the sliders start; None: everything off.
+    others: sliders that belong to no setting, and their values; `compute` gets them by name.
+    """
+    settings = settings or OFF
+    if ipywidgets_or_none() is None:
+        data = compute(settings, **others)
+        return StaticView(draw(data), data)
+    values = {name: getattr(settings, name) or 0 for name in sliders} | others
+
+    def compute_from(**values):
+        rest = {name: values.pop(name) for name in others}
+        return compute(change_settings(settings, values), **rest)
+
+    return LiveView({name: slider(name, value) for name, value in values.items()}, compute_from, draw)

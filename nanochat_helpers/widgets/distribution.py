@@ -4,7 +4,7 @@ In: the logits of the next token, from one run of the model. A slider applies th
 vocabulary, and runs no model.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,10 +13,8 @@ from ..settings import GenerationSettings
 from ..views.cumulative_cut import cumulative_cut_data, cumulative_cut_html
 from ..views.draws import draws_data, draws_html
 from ..views.penalty_arrows import penalty_arrows_data, penalty_arrows_html
-from .controls import change_settings, slider
-from .live import LiveView, StaticView, ipywidgets_or_none
-
-_OFF = GenerationSettings(temperature=1.0, top_p=1.0)
+from .controls import follow_sliders
+from .live import LiveView, StaticView
 
 
 def cumulative_cut_widget(
@@ -41,7 +39,7 @@ def cumulative_cut_widget(
             return {title: cut(each, changed) for title, each in logits.items()}
         return cut(logits, changed)
 
-    return _live(compute, cumulative_cut_html, settings or _OFF, sliders)
+    return follow_sliders(compute, cumulative_cut_html, settings, sliders)
 
 
 def draws_widget(
@@ -62,7 +60,7 @@ def draws_widget(
     def compute(changed):
         return draws_data(logits, tokenizer, changed, input_ids=input_ids, n_draws=n_draws, seed=changed.seed or 0, n=n)
 
-    return _live(compute, draws_html, settings or _OFF, sliders)
+    return follow_sliders(compute, draws_html, settings, sliders)
 
 
 def penalty_arrows_widget(
@@ -79,18 +77,4 @@ def penalty_arrows_widget(
     def compute(changed):
         return penalty_arrows_data(logits, tokenizer, changed, prompt_ids=prompt_ids, new_ids=new_ids, n=n)
 
-    return _live(compute, penalty_arrows_html, settings or _OFF, ("repetition_penalty",))
-
-
-def _live(
-    compute: Callable[[GenerationSettings], Any],
-    draw: Callable[[Any], str],
-    settings: GenerationSettings,
-    names: Sequence[str],
-) -> LiveView | StaticView:
-    """A picture that follows the sliders of these settings; standing still where no widget runs."""
-    if ipywidgets_or_none() is None:
-        data = compute(settings)
-        return StaticView(draw(data), data)
-    controls = {name: slider(name, getattr(settings, name) or 0) for name in names}
-    return LiveView(controls, lambda **values: compute(change_settings(settings, values)), draw)
+    return follow_sliders(compute, penalty_arrows_html, settings, ("repetition_penalty",))

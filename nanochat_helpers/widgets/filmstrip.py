@@ -17,7 +17,7 @@ from ..views.candidates import five_columns_html
 from ..views.filmstrip import FilmToken
 from ..views.markup import count, figure, message
 from .controls import change_settings, slider
-from .live import WIDE, Picture, Shown, StaticView, Worker, ipywidgets_or_none
+from .live import WIDE, Picture, Shown, StaticView, Worker, ipywidgets_or_none, live_box
 from .writing import seldom, written
 
 OTHER_LUCK = -1  # in the list of what to take instead; None would mean that nothing is chosen there
@@ -150,10 +150,7 @@ class FilmstripView(Shown):
         self.strip.on_select(self._look_at)
         row = widgets.Layout(flex_flow="row wrap", align_items="center")
         pictures = [self._table.box, widgets.Box([take, fork], layout=row), self._comparison.box]
-        self.box = widgets.VBox(
-            [seed, widgets.Box([write, stop], layout=row), self._note.box, self.strip.box, *pictures],
-            layout=widgets.Layout(width="100%"),
-        )
+        self.box = live_box([seed, widgets.Box([write, stop], layout=row), self._note.box, self.strip.box, *pictures])
         self._look_at(None)
         self._start(self._write, self._seeded())
 

@@ -10,10 +10,8 @@ import torch
 
 from ..settings import GenerationSettings
 from ..views import candidates, roulette
-from .controls import change_settings, slider
-from .live import LiveView, StaticView, ipywidgets_or_none
-
-OFF = GenerationSettings(temperature=1.0, top_p=1.0)
+from .controls import follow_sliders
+from .live import LiveView, StaticView
 
 
 def five_columns_widget(
@@ -33,7 +31,7 @@ def five_columns_widget(
     def compute(settings):
         return candidates.candidates_data(logits, tokenizer, settings, input_ids=input_ids)
 
-    return _live(compute, candidates.five_columns_html, settings, sliders)
+    return follow_sliders(compute, candidates.five_columns_html, settings, sliders)
 
 
 def ghost_bars_widget(
@@ -52,7 +50,7 @@ def ghost_bars_widget(
     def compute(settings):
         return candidates.candidates_data(logits, tokenizer, settings, input_ids=input_ids)
 
-    return _live(compute, candidates.ghost_bars_html, settings, sliders)
+    return follow_sliders(compute, candidates.ghost_bars_html, settings, sliders)
 
 
 def roulette_widget(
@@ -72,19 +70,4 @@ def roulette_widget(
     def compute(settings, u=u):
         return roulette.roulette_data(logits, tokenizer, settings, u, input_ids=input_ids)
 
-    return _live(compute, roulette.roulette_html, settings, sliders, u=u)
-
-
-def _live(compute, draw, settings, sliders, **others):
-    """A live picture with these sliders; `others` are sliders that belong to no setting, with their values."""
-    settings = settings or OFF
-    if ipywidgets_or_none() is None:
-        data = compute(settings)
-        return StaticView(draw(data), data)
-    values = {name: getattr(settings, name) for name in sliders} | others
-
-    def follow(**values):
-        rest = {name: values.pop(name) for name in others}
-        return compute(change_settings(settings, values), **rest)
-
-    return LiveView({name: slider(name, value) for name, value in values.items()}, follow, draw)
+    return follow_sliders(compute, roulette.roulette_html, settings, sliders, u=u)
