@@ -217,7 +217,8 @@ def five_columns_html(candidates: Candidates, *, bars: bool = False) -> str:
     if bars:
         head += _BARS_HEAD
         rows = [row + cell for row, cell in zip(rows, _bar_cells(candidates, own, final), strict=True)]
-    return _table(candidates, head, rows, f"nc-ct{' nc-cb' if bars else ''}", final, hint=_HINT)
+    hint = _HINT.format(_KEY if bars else "")
+    return _table(candidates, head, rows, f"nc-ct{' nc-cb' if bars else ''}", final, hint)
 
 
 def ghost_bars_html(candidates: Candidates) -> str:
@@ -316,7 +317,8 @@ def plain(markup: str) -> str:
     return re.sub("<[^>]*>", "", markup)
 
 
-_HINT = "<p>Point at a number, or press Tab for a whole row, to see the arithmetic.</p>"
+_HINT = "<p>Point at a number, or press Tab for a whole row, to see the arithmetic.{}</p>"
+_KEY = " Pale bar: the model’s own probability; solid bar: after the settings."
 _BARS_HEAD = (
     "<th scope=col><div><b>0<small>pale: the model’s own<br>solid: after the settings</small>1</b>"
     "<em>own → final %</em></div></th>"
@@ -366,15 +368,25 @@ _STYLE = """<style>
 .nc .nc-cb table :is(td,th):nth-child(n){padding:.12em .35em}.nc .nc-cb :is(td,th):first-child{width:9.8em}
 .nc .nc-cb table :is(td,th):is(:nth-child(2),:nth-child(3)){width:5em}}
 @container (max-width:880px){
-.nc .nc-cb :is(td,th):nth-child(3),.nc-cb u{display:none}.nc .nc-cb table :is(td,th):nth-child(4){width:5.4em}}
+.nc-cb u{display:none}.nc .nc-cb table{font-size:.92em}
+.nc .nc-cb table :is(td,th):nth-child(n){padding:.12em .25em}.nc .nc-cb table :is(td,th):first-child{width:7.6em}
+.nc .nc-cb table :is(td,th):is(:nth-child(2),:nth-child(4)){width:4.1em}
+.nc .nc-cb table :is(td,th):nth-child(3){width:4.5em}
+.nc .nc-cb table :is(td,th):nth-child(5){width:5.6em}
+.nc-cb small{white-space:normal}.nc-cb s{display:none}.nc-cb .nc-cx td:nth-child(4){text-decoration:line-through}
+.nc-cb em{width:6.3em}.nc-cb th em{font-size:.9em;width:7em;white-space:normal;text-align:right}
+.nc .nc-cb thead th{font-size:.92em}.nc .nc-cb b small{visibility:hidden;width:0;height:0}}
 @container (max-width:700px){
-.nc-ct{padding-bottom:6.6em}.nc-ct :is(p,:is(td,th)::after),.nc-ct p{height:6.4em;font-size:.88em}.nc-cg{padding:0}
-.nc .nc-ct table{font-size:.94em}
-.nc .nc-ct table :is(td,th):nth-child(n){padding:.12em .3em}
-.nc .nc-ct :is(td,th):first-child{width:30%}
-.nc .nc-ct:not(.nc-cg) :is(td,th):nth-child(3),.nc-ct :is(u,s){display:none}
+.nc-ct{padding-bottom:5.4em}.nc-ct :is(p,:is(td,th)::after),.nc-ct p{height:5.4em;font-size:.88em}.nc-cg{padding:0}
+.nc .nc-ct:not(.nc-cb) table{font-size:.94em}
+.nc .nc-ct:not(.nc-cb) :is(td,th):nth-child(n){padding:.12em .3em}
+.nc .nc-ct:not(.nc-cb) :is(td,th):first-child{width:30%}
+.nc .nc-ct:not(.nc-cg,.nc-cb) :is(td,th):nth-child(3),.nc-ct :is(u,s){display:none}
 .nc-cx td:nth-child(4){text-decoration:line-through}.nc-ct small{white-space:normal}
-.nc .nc-ct table :is(td,th):is(:nth-child(4),:nth-child(5)){width:auto}
+.nc .nc-ct:not(.nc-cb) table :is(td,th):is(:nth-child(4),:nth-child(5)){width:auto}}
+@container (max-width:480px){
+.nc-ct{padding-bottom:6.6em}.nc-ct :is(p,:is(td,th)::after),.nc-ct p{height:6.4em}.nc-cg{padding:0}
+.nc .nc-cb :is(td,th):nth-child(3){display:none}
 .nc-cb tr{display:grid;grid-template-columns:30% 1fr 1fr 1.5fr;border-top:1px solid rgba(128,128,128,.35)}
 .nc .nc-cb table :is(td,th):nth-child(n){width:auto;border:0}
 .nc .nc-cb :is(td,th):nth-child(7){grid-column:1/-1}}

@@ -197,6 +197,8 @@ _STYLE = """<style>
 .nc-draw-legend :is(i,u,b){display:inline-block;margin-right:.5em;vertical-align:-.08em}
 .nc-draw-legend i{width:1.2em;height:.9em}.nc-draw-legend u{width:1.6em;height:.9em}
 @container (max-width:640px){
+.nc-draw{grid-template-columns:6.5em 1fr 5.8em 3.8em;gap:0 .5em}}
+@container (max-width:480px){
 .nc-draw{grid-template-columns:1fr 6.5em 4.2em;line-height:1.5;padding-top:.25em}
 .nc-draw>:nth-child(2){grid-column:1/-1;grid-row:2}.nc-draw-track{height:1.3em}}
 </style>"""

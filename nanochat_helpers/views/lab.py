@@ -67,8 +67,8 @@ def lab_data(
 
 def lab_html(data: LabData) -> str:
     """Draw the question, the strip and the chosen picture, from top to bottom."""
-    place = f"token {data.place + 1} of the text"
-    question = f'<p>What comes after <b>{visible(data.before)}</b> ? <span class="nc-dim">({place})</span></p>'
+    place, before = f"token {data.place + 1} of the text", f"<b>{visible(data.before)}</b>"
+    question = f'<p style="overflow-wrap:anywhere">What comes after {before} ? <i class="nc-dim">({place})</i></p>'
     return figure(question, label=f"The candidates for {place}") + roulette_html(data.strip) + _picture(data.picture)
 
 

@@ -206,6 +206,8 @@ _STYLE = """<style>
 .nc .nc-pen-legend{display:flex;flex-wrap:wrap;gap:.1em 1.4em;margin-top:.7em;font-size:.92em}
 .nc-pen-legend u{display:inline-block;margin-right:.5em;vertical-align:-.1em}
 @container (max-width:640px){
+.nc-pen,.nc-pen.nc-dim{grid-template-columns:6em 4em 1fr 9.6em;gap:0 .4em;font-size:.92em}}
+@container (max-width:480px){
 .nc-pen,.nc-pen.nc-dim{grid-template-columns:1fr 11.5em;gap:0 .6em;line-height:1.5;padding-top:.4em}
 .nc-pen>span:nth-child(2){display:none}
 .nc-pen>.nc-pen-line{grid-column:1/-1;grid-row:2;height:1.3em}}
