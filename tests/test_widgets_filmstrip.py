@@ -12,6 +12,7 @@ from scripted import ScriptedBackbone
 
 from nanochat_helpers.generation import stream
 from nanochat_helpers.settings import GenerationSettings
+from nanochat_helpers.views import filmstrip as views
 from nanochat_helpers.views.candidates import five_columns_html
 from nanochat_helpers.views.filmstrip import FilmToken
 from nanochat_helpers.views.markup import split_styles
@@ -82,6 +83,14 @@ def test_what_did_not_change_is_not_sent(sent):
     assert sent == []
     strip.show([PARIS[0], FilmToken(3, "!", 0.1, 3.0), PARIS[2]])
     assert [widget for widget, _ in sent] == [chips(strip)[1]]
+
+
+def test_what_did_not_change_is_not_computed_again(monkeypatch):
+    strip, drawn = Filmstrip(), []
+    monkeypatch.setattr(views, "chip_label", lambda token, **_: drawn.append(token.text) or token.text)
+    strip.show(PARIS[:2])
+    strip.show(PARIS)
+    assert drawn == [" Paris", ".", "\n"]
 
 
 def test_a_text_longer_than_the_room_and_then_a_shorter_one():
@@ -201,6 +210,17 @@ def test_a_text_grows_by_one_token_a_time_and_is_that_of_the_loop(backbone):
     assert ids(growing[-1]) == [step.token_id for step in stream(backbone, PROMPT, ANY)]
 
 
+def test_the_table_of_each_token_knows_what_was_used_before(backbone):
+    settings = ANY.change(repetition_penalty=1.2)
+    tokens = last_text(backbone, PROMPT, settings)
+    other = last_text(backbone, PROMPT, settings, beginning=tokens[:3])
+    for text in (tokens, other):
+        for place, token in enumerate(text):
+            rows = token.candidates.rows
+            used = {row.token_id for row in rows if row.used}
+            assert used == {row.token_id for row in rows} & {*PROMPT, *ids(text)[:place]}
+
+
 def test_a_given_beginning_is_kept_and_costs_no_question_to_the_model(backbone):
     tokens = last_text(backbone, PROMPT, ANY)
     backbone.calls.clear()
@@ -277,6 +297,15 @@ def test_a_fork_with_other_luck_keeps_the_beginning(view):
     view.controls["fork"].click()
     view.wait()
     assert ids(view.other_tokens) != ids(first)  # once more is other luck once more
+
+
+def test_an_ending_that_is_the_same_so_far_is_not_called_shorter(view, monkeypatch):
+    shown = []
+    monkeypatch.setattr(view._comparison, "show", shown.append)
+    view.strip.select(3)
+    view.controls["fork"].click()
+    view.wait()
+    assert shown and not any("ends here" in picture for picture in shown)
 
 
 def test_a_fork_can_take_another_token_and_keep_the_luck(view, backbone):
@@ -372,6 +401,10 @@ def test_without_ipywidgets_the_strip_stands_still(backbone, monkeypatch):
     assert ids(view.data) == [step.token_id for step in stream(backbone, PROMPT, ANY)]
     assert "nc-film-chip" in view._repr_html_()
     assert "nc-note" in filmstrip_widget(backbone, [9999], ANY).html
+    unlucky = ANY.change(seed=None)
+    assert (
+        filmstrip_widget(backbone, PROMPT, unlucky).data == filmstrip_widget(backbone, PROMPT, ANY.change(seed=0)).data
+    )
 
 
 def test_without_a_seed_it_takes_seed_0(backbone):

@@ -64,7 +64,7 @@ def film_token(
     from .candidates import candidates_data
 
     logits = step.stages.logits
-    candidates = candidates_data(logits, tokenizer, settings, input_ids=list(used_ids))
+    candidates = candidates_data(logits, tokenizer, settings, input_ids=used_ids, stages=step.stages)
     return FilmToken(step.token_id, text, step.prob, entropy(to_probs(logits)), candidates, raw, is_special)
 
 
@@ -238,12 +238,13 @@ def _flow(tokens):
             text = None
         if text is None or group[0].is_special:
             sign = data.hex(" ").upper() if text is None else visible(text)
-            drawn, running = f'{drawn}{_running(running)}<span class="nc-sign">{sign}</span>', ""
+            drawn, running = f'{drawn}{running_text(running)}<span class="nc-sign">{sign}</span>', ""
         else:
             running += text
-    return drawn + _running(running)
+    return drawn + running_text(running)
 
 
-def _running(text):
+def running_text(text: str) -> str:
+    """Text as HTML for where white space is kept (`white-space:pre-wrap`): only what cannot be seen is a sign."""
     lines = (" ".join(visible(word, limit=len(word)) for word in line.split(" ")) for line in text.split("\n"))
     return '<span class="nc-sign">⏎</span>\n'.join(lines)
