@@ -91,6 +91,7 @@ def test_what_is_known_already_gives_the_same_strip():
     settings = OFF.change(temperature=0.7)
     stages = process_logits(from_probs(0.2, 0.5, 0.3), [], settings)
     assert toy(0.7, settings, stages=stages) == toy(0.7, settings)
+    assert len(toy(0.7, stages=process_logits(from_probs(0.2, 0.5, 0.3), [], OFF.change(top_k=1))).segments) == 1
 
 
 @pytest.mark.parametrize("u", [-0.01, 1.0, float("nan")])
