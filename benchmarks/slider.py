@@ -134,7 +134,10 @@ def report(page: Page, rounds: int, moves: int) -> None:
     """Measure in turn, and print medians, 95th percentiles and their ratios."""
     cells = page.locator(".jp-CodeCell")
     sliders = [cells.nth(n).get_by_role("slider").first for n in (0, 1)]
-    targets = [cells.nth(0).locator(".widget-html").last, cells.nth(1).locator(".nc").first.locator("xpath=../..")]
+    targets = [
+        cells.nth(0).locator(".widget-html").last,
+        cells.nth(1).locator(".widget-html", has=page.locator(".nc-ct")).last,
+    ]
     sizes = page.evaluate("node => node.innerHTML.length", targets[1].element_handle())
     times: list[list[float]] = [[], []]
     for _ in range(rounds):

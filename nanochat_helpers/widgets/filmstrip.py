@@ -232,12 +232,7 @@ class FilmstripView(Shown):
         with self._lock:
             token = None if place is None or place >= len(self.tokens) else self.tokens[place]
             rows = token.candidates.rows if token and token.candidates else ()
-            others = [
-                (views.sentence(FilmToken(row.token_id, row.text, row.own_prob)), row.token_id)
-                for row in rows
-                if row.token_id != token.token_id
-            ]
-            self.controls["take"].options = [("other luck", OTHER_LUCK), *others]
+            self.controls["take"].options = fork_offers(token)
             self.controls["take"].disabled = self.controls["fork"].disabled = token is None
             self._table.show(five_columns_html(token.candidates) if rows else "")
 
@@ -258,19 +253,40 @@ def filmstrip_widget(
     return StaticView(views.filmstrip_html(tokens), tokens)
 
 
+def fork_offers(token: FilmToken | None) -> list[tuple[str, int]]:
+    """What a fork could take in place of a token: other luck, or one of the candidates; as labels and token ids."""
+    rows = token.candidates.rows if token and token.candidates else ()
+    others = [
+        (views.sentence(FilmToken(row.token_id, row.text, row.own_prob)), row.token_id)
+        for row in rows
+        if row.token_id != token.token_id
+    ]
+    return [("other luck", OTHER_LUCK), *others]
+
+
+def fork_controls() -> dict[str, Any]:
+    """What to take instead at the chosen place, and the button that does it; both wait for a token to be chosen."""
+    widgets = ipywidgets_or_none()
+    return {
+        "take": widgets.Dropdown(
+            options=fork_offers(None),
+            description="take instead",
+            disabled=True,
+            style={"description_width": WIDE},
+            layout=widgets.Layout(width="24em", max_width="100%"),
+        ),
+        "fork": widgets.Button(
+            description="Fork here",
+            disabled=True,
+            tooltip="Keep the text up to the chosen token and write another ending",
+        ),
+    }
+
+
 def _buttons(widgets):
     """The controls apart from the slider."""
-    take = widgets.Dropdown(
-        options=[("other luck", OTHER_LUCK)],
-        description="take instead",
-        style={"description_width": WIDE},
-        layout=widgets.Layout(width="24em", max_width="100%"),
-    )
     return {
         "write": widgets.Button(description="Write again", tooltip="Write the text with this seed"),
         "stop": widgets.Button(description="Stop", tooltip="Stop writing", disabled=True),
-        "take": take,
-        "fork": widgets.Button(
-            description="Fork here", tooltip="Keep the text up to the chosen token and write another ending"
-        ),
+        **fork_controls(),
     }
