@@ -289,6 +289,8 @@ def test_a_sum_just_below_the_limit_is_not_rounded_onto_it():
         five_columns_html(candidates_data(from_probs(0.8996, 0.05, 0.0504), TOY[:3], OFF.change(top_p=0.9))), "Rome"
     )[4]
     assert label == "kept: the running sum before it is 0.8996, below top_p 0.9"
+    tiny = candidates_data(from_probs(0.997, 0.003), TOY[:2], OFF.change(min_p=0.05))
+    assert labels_of(five_columns_html(tiny), "London")[4] == "out: 0.003 < min_p × best = 0.05 × 0.997 = 0.0498"
 
 
 @given(value=st.floats(-30, 30, width=32), temperature=st.sampled_from([0.05, 0.7, 1.5, 2.0]))

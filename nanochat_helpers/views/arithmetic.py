@@ -72,10 +72,10 @@ def _times_ten(mantissa, exponent):
 
 
 def _beside(value: float, limit: float) -> str:
-    """A number with as many digits as it takes to see on which side of the limit it lies, two at least."""
+    """A number with as many digits as it takes to see on which side of the limit, and of 0, it lies: two at least."""
     for digits in range(2, 7):
         shown = round(value, digits)
-        if shown != limit and (shown < limit) == (value < limit):
+        if shown != limit and (shown < limit) == (value < limit) and (shown or not value):
             break
     return f"{value:.{digits}f}"
 

@@ -332,6 +332,7 @@ _STYLE = """<style>
  color:inherit}
 .nc .nc-cb table,.nc .nc-cg table{max-width:none}
 .nc .nc-ct tbody tr:nth-child(n){background:none}
+.nc .nc-ct tr{padding:0}
 .nc .nc-ct :is(td,th){padding:.12em .5em;border:0;border-top:1px solid rgba(128,128,128,.35);text-align:right;
  font-weight:normal;line-height:1.45;vertical-align:middle;background:none;max-width:none;min-width:0}
 .nc .nc-ct thead th{border-top:0;font-weight:bold;vertical-align:bottom;line-height:1.25}
