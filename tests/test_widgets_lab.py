@@ -35,7 +35,15 @@ def start_again(request):
         lab.controls["unpin"].click()
         lab._set({"prompt": PROMPT, "chat": False, "picture": "table", "model": "smollm2"})
         lab.controls["reset"].click()
+        lab.controls["write"].click()
+        select(lab, None)
         lab.wait()
+
+
+def select(lab, place):
+    """Click on a token, or on the chosen one once more."""
+    lab._strip.select(place)
+    lab._look_at(place)
 
 
 def set_and_wait(lab, **values):
@@ -83,8 +91,7 @@ def test_the_needle_stays_when_a_slider_moves_and_the_token_under_it_is_the_one_
 
 
 def test_a_click_on_a_token_shows_what_stood_to_choose_there(lab):
-    lab._strip.select(0)
-    lab._look_at(5)
+    select(lab, 5)
     assert lab.data.place == 5
     assert lab.data.strip.u == luck(0, 6)[-1]
     assert lab.data.strip.drawn.token_id == lab.tokens[5].token_id
@@ -145,6 +152,34 @@ def test_unpinned_nothing_is_compared(lab):
     lab.controls["pin"].click()
     lab.controls["unpin"].click()
     assert "ifference" not in lab.html
+
+
+def test_a_fork_keeps_the_beginning_takes_another_token_and_is_compared(lab):
+    before = ids_of(lab.tokens)
+    assert lab.controls["fork"].disabled
+    select(lab, 4)
+    offered = [token_id for _, token_id in lab.controls["take"].options]
+    assert before[4] not in offered
+    lab.controls["take"].value = offered[1]
+    lab.controls["fork"].click()
+    lab.wait()
+    after = ids_of(lab.tokens)
+    assert after[:5] == [*before[:4], offered[1]]
+    assert len(after) == len(before)
+    assert ids_of(lab.pinned_tokens) == before
+    assert "First difference: token 5" in lab.html
+
+
+def test_a_fork_stays_when_a_slider_moves_and_ends_with_write(lab, backbone):
+    select(lab, 2)
+    taken = lab.controls["take"].value
+    lab.controls["fork"].click()
+    set_and_wait(lab, temperature=1.1)
+    assert lab.tokens[2].token_id == taken
+    assert taken not in [token_id for _, token_id in lab.controls["take"].options]
+    lab.controls["write"].click()
+    lab.wait()
+    assert ids_of(lab.tokens) == expected_ids(backbone, START.change(temperature=1.1))
 
 
 # --- what is remembered

@@ -16,11 +16,11 @@ from ..generation import stream
 from ..models import CATALOGUE, find_model, load_model
 from ..prompts import encode_beginning, encode_prompt
 from ..settings import PRESETS, GenerationSettings
-from ..views.filmstrip import comparison_html
+from ..views.filmstrip import comparison_data, comparison_html, take_instead
 from ..views.lab import lab_data, lab_html, written_html
 from ..views.markup import count, message
 from .controls import change_settings
-from .filmstrip import Filmstrip
+from .filmstrip import Filmstrip, fork_offers
 from .lab_layout import SLIDERS, arrange, make_controls
 from .live import Picture, Shown, StaticView, Worker, ipywidgets_or_none
 from .writing import seldom, written
@@ -54,6 +54,7 @@ class SamplingLab(Shown):
         self.controls = make_controls(prompt, list(names), START)
         self.data, self.tokens, self.place = None, (), 0
         self.pinned, self.pinned_tokens = None, ()
+        self._beginning, self._pinned_beginning = (), ()  # tokens that are given since a fork
         self._backbones, self._model, self._input_ids = {}, None, []
         self._lock = threading.RLock()  # callbacks of controls and the worker come from different threads
         self._worker, self._listening = Worker(), True
@@ -93,10 +94,11 @@ class SamplingLab(Shown):
             self.controls[name].on_click(lambda _, name=name: self._move_sliders(PRESETS[name], SLIDERS[:5]))
         self.controls["reset"].on_click(lambda _: self._move_sliders(START, SLIDERS))
         self.controls["picture"].observe(lambda _: self._draw(), names="value")
-        self.controls["write"].on_click(lambda _: self._rewrite())
+        self.controls["write"].on_click(lambda _: self._write_anew())
         self.controls["stop"].on_click(lambda _: self._worker.stop())
         self.controls["pin"].on_click(lambda _: self._pin(self.settings))
         self.controls["unpin"].on_click(lambda _: self._pin(None))
+        self.controls["fork"].on_click(lambda _: self._fork())
         self._strip.on_select(self._look_at)
 
     def _slider_moved(self, _change):
@@ -124,11 +126,30 @@ class SamplingLab(Shown):
 
     def _look_at(self, place):
         self.place = place or 0
+        offers = [] if place is None or place >= len(self.tokens) else fork_offers(self.tokens[place])[1:]
+        take, fork = self.controls["take"], self.controls["fork"]
+        if take.options != tuple(offers):
+            take.options = offers
+            take.value = offers[0][1] if offers else None
+        take.disabled = fork.disabled = not offers
         self._draw()
 
+    def _write_anew(self):
+        self._beginning = ()
+        self._rewrite()
+
     def _pin(self, settings):
-        self.pinned, self.pinned_tokens = settings, self.tokens if settings else ()
+        self.pinned, self._pinned_beginning = settings, self._beginning
+        self.pinned_tokens = self.tokens if settings else ()
         self._compare()
+
+    def _fork(self):
+        place, tokens, instead = self._strip.selected, self.tokens, self.controls["take"].value
+        if place is None or place >= len(tokens) or instead is None:
+            return
+        self._pin(self.settings)
+        self._beginning = (*tokens[:place], take_instead(tokens[place], instead, self._model.tokenizer))
+        self._rewrite()
 
     # --- the work, on a thread of its own
 
@@ -141,11 +162,12 @@ class SamplingLab(Shown):
             self._read_prompt()
             self._draw()
             settings = self.settings
-            self.tokens = self._write(settings, cancel, self._show_text)
+            self.tokens = self._write(settings, self._beginning, cancel, self._show_text)
             if self.pinned and not cancel.is_set():
                 self.pinned = self.pinned.change(seed=settings.seed)  # the same luck for both
-                self.pinned_tokens = self._write(self.pinned, cancel)
+                self.pinned_tokens = self._write(self.pinned, self._pinned_beginning, cancel)
             self._compare()
+            self._look_at(self._strip.selected)
         except NanoChatError as error:
             self._say(str(error), is_error=True)
 
@@ -184,11 +206,12 @@ class SamplingLab(Shown):
         if input_ids != self._input_ids:
             next(stream(self._model, input_ids, self.settings))  # says so if the prompt is too long
             self._input_ids, self.tokens, self.place = input_ids, (), 0
+            self._beginning = self._pinned_beginning = ()
 
-    def _write(self, settings, cancel, show=lambda tokens: None):
+    def _write(self, settings, beginning, cancel, show=lambda tokens: None):
         """Write a text token by token, showing it a few times a second."""
         start, misses, tokens = time.monotonic(), self._model.misses, ()
-        for tokens in seldom(written(self._model, self._input_ids, settings, cancel)):
+        for tokens in seldom(written(self._model, self._input_ids, settings, cancel, beginning)):
             show(tokens)
         new = self._model.misses - misses
         self._say(
@@ -222,13 +245,21 @@ class SamplingLab(Shown):
     def _compare(self):
         if self.pinned is None:
             self._comparison.show("")
+            self._strip.show(self.tokens)
             return
-        titles = (self.pinned.as_code(), self.settings.as_code())
+        titles = _title(self.pinned, self._pinned_beginning), _title(self.settings, self._beginning)
         self._comparison.show(comparison_html(self.pinned_tokens, self.tokens, titles=titles))
+        self._strip.show(self.tokens, first_difference=comparison_data(self.pinned_tokens, self.tokens))
 
     def _say(self, text, *, is_error=False):
         shown = f'<span style="font-size:14px">{html.escape(text)}</span>'
         self._line.value = message(text) if is_error else shown
+
+
+def _title(settings, beginning):
+    """The settings of a text, and where it was forked."""
+    fork = f"  # token {len(beginning)} is {beginning[-1].text!r}" if beginning else ""
+    return settings.as_code() + fork
 
 
 def _standing_still(backbone, prompt):

@@ -9,6 +9,7 @@ from typing import Any
 from ..settings import PRESETS, GenerationSettings
 from ..views.lab import PICTURES
 from .controls import slider
+from .filmstrip import fork_controls
 from .live import WIDE, ipywidgets_or_none, live_box
 
 SLIDERS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_new_tokens", "seed")
@@ -31,10 +32,11 @@ def make_controls(prompt: str, models: Sequence[str], settings: GenerationSettin
         "picture": widgets.ToggleButtons(
             options=PICTURES, description="", style={"button_width": "auto"}, layout=_auto()
         ),
-        "write": _button("write", "write the text again", icon="pencil"),
+        "write": _button("write", "write the text again, from the prompt on", icon="pencil"),
         "stop": _button("stop", "stop writing", icon="stop"),
         "pin": _button("pin", "keep these settings, to compare the next ones with them", icon="thumb-tack"),
         "unpin": _button("unpin", "compare no longer", icon="times"),
+        **fork_controls(),
         "code": widgets.Text(description="as code", style=initial, layout=widgets.Layout(width="100%")),
     }  # fmt: skip
 
@@ -48,7 +50,8 @@ def arrange(controls: Mapping[str, Any], *, picture: Any, line: Any, text: Any, 
     sliders = [controls[name] for name in SLIDERS]
     left = widgets.VBox([presets, *sliders, buttons, line, text], layout=_grow("19em", share=2))
     right = widgets.VBox([controls["picture"], picture], layout=_grow("22em", share=3))
-    parts = [head, _row(left, right), strip, comparison, controls["code"]]
+    fork = _row(controls["take"], controls["fork"])
+    parts = [head, _row(left, right), strip, fork, comparison, controls["code"]]
     return live_box(parts, max_width="84em")
 
 
