@@ -88,8 +88,8 @@ def figure(body: str, *, label: str) -> str:
 
 
 def split_styles(view: str) -> tuple[str, str]:
-    """The style sheets of a view, and the view without them."""
-    return "".join(_SHEET.findall(view)), _SHEET.sub("", view)
+    """The style sheets of one or more views, each of them once, and the views without them."""
+    return "".join(dict.fromkeys(_SHEET.findall(view))), _SHEET.sub("", view)
 
 
 def message(text: str) -> str:
