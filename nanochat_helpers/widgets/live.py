@@ -145,7 +145,7 @@ class Worker:
                 with self._turn:
                     job(cancel)
 
-        self._thread = threading.Thread(target=run, daemon=True)
+        self._thread = threading.Thread(target=run)  # no daemon: torch must not be cut off when Python ends
         self._thread.start()
 
     def stop(self) -> None:
