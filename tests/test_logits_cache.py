@@ -98,3 +98,10 @@ def test_it_is_the_backbone_in_all_else_and_forgets_with_it():
     assert (cache.n_bytes, backbone.calls) == (0, [[1], "forgot"])
     with pytest.raises(AttributeError):
         _ = cache.no_such_thing
+
+
+def test_all_who_ask_share_the_one_cache_of_a_backbone():
+    backbone, other = ScriptedBackbone(sine), ScriptedBackbone(sine)
+    assert LogitsCache.of(backbone) is LogitsCache.of(backbone)
+    assert LogitsCache.of(backbone) is not LogitsCache.of(other)
+    assert LogitsCache.of(backbone).backbone is backbone

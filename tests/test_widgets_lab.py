@@ -193,8 +193,12 @@ def test_going_back_to_an_earlier_setting_asks_the_model_for_nothing(lab):
     assert "40 remembered, 0 computed" in lab._line.value
 
 
-def test_the_lab_keeps_at_most_200_megabytes(lab):
+def test_all_labs_of_a_model_together_keep_at_most_200_megabytes(lab, backbone):
+    again = sampling_lab(backbone, prompt=PROMPT)  # as when its cell is run again
+    again.wait()
+    assert again._model is lab._model
     assert lab._model.max_bytes == 200_000_000
+    assert "0 computed" in again._line.value
 
 
 # --- stopping

@@ -26,6 +26,11 @@ class LogitsCache:
         self._logits: OrderedDict[bytes, torch.Tensor] = OrderedDict()
         self._lock = threading.Lock()  # a picture may ask while a text is being written
 
+    @classmethod
+    def of(cls, backbone: Any) -> "LogitsCache":
+        """The one cache that all pictures of a backbone share, so that its memory is taken only once."""
+        return vars(backbone).setdefault("logits_cache", cls(backbone))
+
     def __getattr__(self, name: str) -> Any:
         """Everything else is the backbone's own."""
         return getattr(self.backbone, name)

@@ -193,7 +193,7 @@ class SamplingLab(Shown):
         if backbone.engine != "transformers":
             raise EngineError(f"The lab needs logits, and {backbone.engine} gives none: use load_model('smollm2').")
         self._backbones[backbone.name] = backbone
-        self._model, self._input_ids = LogitsCache(backbone), []
+        self._model, self._input_ids = LogitsCache.of(backbone), []
 
     def _read_prompt(self):
         text, tokenizer = self.controls["prompt"].value, self._model.tokenizer
