@@ -7,6 +7,7 @@ number, and long text is cut. What moves is in `views`.
 import math
 import unicodedata
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,10 +54,9 @@ def plot_token_bars(
 def plot_lines(lines: Mapping[str, Sequence[float]], *, xlabel: str, ylabel: str, ax: "Axes | None" = None) -> "Axes":
     """Draw lines by name, each with its own colour, dashes and marks; the first point of a line stands at x = 1.
 
+    Where no value is negative, the y axis begins at 0, so that twice as high is twice as much.
     ax: where to draw; by default on a new figure.
     """
-    from matplotlib.ticker import MaxNLocator
-
     if ax is None:
         ax = _new_axes(width=8)
     for number, points in enumerate(lines.values()):
@@ -75,7 +75,9 @@ def plot_lines(lines: Mapping[str, Sequence[float]], *, xlabel: str, ylabel: str
         legend = ax.legend(ax.lines[-len(lines) :], ["name"] * len(lines))
         for text, name in zip(legend.get_texts(), lines, strict=True):
             text.set(text=_shown(name, blank=" "), **_text_style())
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xticks(_whole_places(max(map(len, lines.values()), default=0)))
+    if not ax.dataLim.y0 < 0:
+        ax.set_ylim(bottom=0)
     ax.set_xlabel(xlabel, **_text_style())
     return _finish(ax, ylabel)
 
@@ -94,6 +96,12 @@ def _finish(ax, ylabel):
     ax.grid(axis="y", alpha=0.3)
     ax.set_axisbelow(True)
     return ax
+
+
+def _whole_places(n):
+    """At most a dozen of the places 1 to n, the first among them: 1, 2, 3, … or 1, 5, 10, … or 1, 10, 20, …"""
+    step = next(width for power in count() for width in (10**power, 5 * 10**power) if n <= 12 * width)
+    return sorted({min(1, n), *range(step, n + 1, step)} - {0})
 
 
 def _numeral(number, longest):

@@ -63,7 +63,7 @@ class GenerationSettings:
         _check_number("repetition_penalty", self.repetition_penalty, 0.01, 100, "from 0.01 to 100 (1 = off)")
         _check_flag("do_sample", self.do_sample)
         _check_flag("penalise_prompt", self.penalise_prompt)
-        object.__setattr__(self, "stop", _as_stop_strings(self.stop))
+        object.__setattr__(self, "stop", as_stop_strings(self.stop))
 
     @property
     def greedy(self) -> bool:
@@ -124,7 +124,8 @@ def _check_flag(name, value):
         raise SettingsError(f"{name}={value!r} is not allowed: it must be True or False.")
 
 
-def _as_stop_strings(stop):
+def as_stop_strings(stop: object) -> tuple[str, ...]:
+    """Stop strings as a tuple, from one text or a list of texts. Raises SettingsError when one is empty or no text."""
     strings = (stop,) if isinstance(stop, str) else stop
     if not isinstance(strings, (list, tuple)) or not all(isinstance(text, str) and text for text in strings):
         raise SettingsError(

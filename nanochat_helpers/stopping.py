@@ -4,9 +4,11 @@ In: the tokens of a reply, one after another. Out: its text, and the reason why 
 see `generation`.
 """
 
+from collections.abc import Sequence
+
 from .backbones import check_can_write
 from .errors import ContextError, SettingsError
-from .settings import GenerationSettings
+from .settings import GenerationSettings, as_stop_strings
 from .tokens import TextDecoder
 
 
@@ -32,10 +34,12 @@ class StopStringWatch:
 
     Text that could be the start of a stop string waits until the next text decides. With the stop string "\nUser:",
     push("Hi\nUs") gives "Hi", and push("ual") then gives "\nUsual".
+
+    stop: one text or several, none of them empty, as in GenerationSettings. Raises SettingsError.
     """
 
-    def __init__(self, stop: tuple[str, ...]):
-        self.stop, self.found, self._waiting = stop, False, ""
+    def __init__(self, stop: str | Sequence[str]):
+        self.stop, self.found, self._waiting = as_stop_strings(stop), False, ""
 
     def push(self, text: str) -> str:
         """Take new text; give what is certainly no part of a stop string. Sets `found` when one is complete."""

@@ -161,6 +161,30 @@ def test_there_are_only_whole_numbers_below_the_points():
     assert all(place == int(place) for place in ax.get_xticks())
 
 
+@pytest.mark.parametrize(
+    ("n", "places"),
+    [
+        (0, []),
+        (1, [1]),
+        (12, list(range(1, 13))),
+        (24, [1, 5, 10, 15, 20]),
+        (100, [1, *range(10, 101, 10)]),
+        (3000, [1, *range(500, 3001, 500)]),
+    ],
+)
+def test_the_places_below_the_points_begin_at_1(n, places):
+    ax = plot_lines({"short": [1] * min(n, 2), "long": [1] * n}, xlabel="token", ylabel="seconds")
+    assert ax.get_xticks().tolist() == places
+
+
+def test_the_y_axis_begins_at_0_unless_something_is_below():
+    assert plot_lines({"a": [5, 6], "b": [7]}, xlabel="", ylabel="").get_ylim()[0] == 0
+    assert plot_lines({"a": [5, 6], "b": [-7]}, xlabel="", ylabel="").get_ylim()[0] < -7
+    _, ax = plt.subplots()
+    ax.plot([1, 2], [-3, 3])
+    assert plot_lines({"a": [5, 6]}, xlabel="", ylabel="", ax=ax).get_ylim()[0] < -3
+
+
 def test_a_name_belongs_to_its_own_line():
     """The legend is given the lines that were drawn now, not those that were there before."""
     _, ax = plt.subplots()

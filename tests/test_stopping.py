@@ -1,9 +1,11 @@
 """When a reply ends, and what may be shown of it before."""
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from scripted import IM_END, ScriptedBackbone
 
+from nanochat_helpers.errors import SettingsError
 from nanochat_helpers.settings import GenerationSettings
 from nanochat_helpers.stopping import GrowingText, StopStringWatch
 
@@ -79,3 +81,14 @@ def test_the_watch_holds_back_no_more_than_it_must(text):
         assert "abb".startswith(held)
         longest = next(n for n in (2, 1, 0) if text.endswith("abb"[:n]))
         assert len(held) == longest
+
+
+def test_a_single_stop_string_is_one_text_and_not_its_letters():
+    watch = StopStringWatch("\nQ:")
+    assert [watch.push(piece) for piece in ("Q: a", "\n", "b", "\nQ", ":")] == ["Q: a", "", "\nb", "", ""]
+    assert watch.found
+
+
+def test_a_watch_for_an_empty_text_is_refused():
+    with pytest.raises(SettingsError, match="stop"):
+        StopStringWatch([""])

@@ -143,7 +143,7 @@ def test_the_label_shows_every_character(token, label):
     [(0.621, "62.1 %"), (1.0, "100.0 %"), (0.0, "0.0 %"), (0.0004, "0.04 %"), (0.00001, "below 0.01 %")],
 )
 def test_the_sentence_tells_the_numbers(prob, shown):
-    assert sentence(FilmToken(0, " Paris", prob, 1.34)) == f"' Paris' · {shown} · 1.3 bits"
+    assert sentence(FilmToken(0, " Paris", prob, 1.34)) == f"' Paris' · {shown} · entropy 1.3 bits"
 
 
 # --- the strip
@@ -152,7 +152,7 @@ def test_the_sentence_tells_the_numbers(prob, shown):
 def test_every_token_has_a_chip_that_can_be_focused_and_says_its_numbers():
     drawn = filmstrip_html(words(0, 1, 2))
     assert drawn.count('tabindex="0"') == 3
-    assert 'aria-label="token 2: &#x27;b&#x27; · 50.0 % · 1.0 bits"' in drawn
+    assert 'aria-label="token 2: &#x27;b&#x27; · 50.0 % · entropy 1.0 bits"' in drawn
 
 
 def test_the_marks_are_told_in_words_too():

@@ -16,7 +16,7 @@ from nanochat_helpers.views import filmstrip as views
 from nanochat_helpers.views.candidates import five_columns_html
 from nanochat_helpers.views.filmstrip import FilmToken
 from nanochat_helpers.views.markup import split_styles
-from nanochat_helpers.widgets.filmstrip import OTHER_LUCK, Filmstrip, filmstrip_widget
+from nanochat_helpers.widgets.filmstrip import OTHER_LUCK, Filmstrip, comparison_widget, filmstrip_widget
 from nanochat_helpers.widgets.live import StaticView
 from nanochat_helpers.widgets.writing import SECONDS_A_PICTURE, seldom, written
 
@@ -51,7 +51,7 @@ def test_each_token_is_a_button_with_its_text_and_its_numbers():
     strip = Filmstrip()
     strip.show(PARIS)
     assert [chip.description for chip in chips(strip)] == ["·Paris", ".", "⏎"]
-    assert chips(strip)[0].tooltip == "' Paris' · 62.1 % · 1.3 bits"
+    assert chips(strip)[0].tooltip == "' Paris' · 62.1 % · entropy 1.3 bits"
     assert strip.tokens == tuple(PARIS)
 
 
@@ -411,3 +411,22 @@ def test_without_a_seed_it_takes_seed_0(backbone):
     view = filmstrip_widget(backbone, PROMPT, ANY.change(seed=None))
     view.wait()
     assert ids(view.tokens) == [step.token_id for step in stream(backbone, PROMPT, ANY.change(seed=0))]
+
+
+def test_two_settings_are_compared_and_what_differs_stands_above_each_text(backbone):
+    warm = ANY.change(temperature=3.0)
+    view = comparison_widget(backbone, PROMPT, ANY, warm)
+    for settings, tokens in zip((ANY, warm), view.data, strict=True):
+        assert ids(tokens) == [step.token_id for step in stream(backbone, PROMPT, settings)]
+    assert f"First difference: token {views.comparison_data(*view.data) + 1}" in view.html
+    assert "temperature=1.0</code>" in view.html and "temperature=3.0</code>" in view.html
+    assert "max_new_tokens" not in view.html
+
+
+def test_the_same_settings_twice_make_the_same_text_also_without_a_seed(backbone):
+    view = comparison_widget(backbone, PROMPT, ANY.change(seed=None), ANY.change(seed=None))
+    assert "No difference" in view.html and "max_new_tokens=8" in view.html
+
+
+def test_a_comparison_that_cannot_be_made_says_why(backbone):
+    assert "nc-note" in comparison_widget(backbone, "text", ANY, ANY).html

@@ -153,13 +153,13 @@ def chip_classes(token: FilmToken, *, is_selected: bool = False, is_first_differ
 
 
 def sentence(token: FilmToken) -> str:
-    """The numbers of a token, as plain text: ' Paris' · 62.1 % · 1.3 bits."""
+    """The numbers of a token, as plain text: ' Paris' · 62.1 % · entropy 1.3 bits."""
     spaced = " ".join(_plain(part, limit=60) for part in token.text.split(" "))
     numbers = [f"'{spaced}'"]
     if token.prob is not None:
         numbers.append(_percent(token.prob))
     if token.entropy is not None:
-        numbers.append(f"{token.entropy:.1f} bits")
+        numbers.append(f"entropy {token.entropy:.1f} bits")
     return " · ".join(numbers)
 
 

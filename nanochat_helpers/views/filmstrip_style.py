@@ -31,8 +31,8 @@ STYLE = f"""<style>
 .nc-film .nc-film-chip:hover,.nc-film .nc-film-chip:focus{{outline:2px solid rgb(86,180,233);outline-offset:1px}}
 .nc-film .nc-film-chip.nc-film-diff{{border:2px dashed #D55E00;font-weight:bold}}
 .nc-film .nc-film-chip.nc-film-on{{outline:3px solid #E69F00;outline-offset:1px;font-weight:bold}}
-.nc-film-line,.nc-film-detail{{font-size:15px;line-height:1.6;font-weight:normal;text-align:left;white-space:nowrap;
- overflow:hidden;text-overflow:ellipsis}}
+.nc-film-line,.nc-film-detail{{font-size:15px;line-height:1.6;min-height:1.6em;font-weight:normal;text-align:left;
+ white-space:normal;overflow-wrap:anywhere}}
 .nc-film .nc-film-detail{{display:none;position:absolute;left:0;right:0;bottom:0;
  font-family:var(--jp-ui-font-family,sans-serif)}}
 .nc-film-strip:not(:hover) .nc-film-chip:focus .nc-film-detail,.nc-film .nc-film-chip:hover .nc-film-detail{{
@@ -51,7 +51,8 @@ STYLE = f"""<style>
 .nc .nc-film-first{{background:rgba(213,94,0,.16);color:inherit;border:2px solid #D55E00;border-radius:.3em;
  padding:0 .15em;display:inline-block;max-width:100%;line-height:1.2}}
 .nc-film-first small{{font-size:.72em;font-weight:bold;padding-right:.3em}}
-@container (max-width:640px){{.nc-film-two{{grid-template-columns:1fr}}}}
+@container (max-width:640px){{.nc-film-two{{grid-template-columns:1fr}}
+.nc-film-line,.nc-film-detail{{min-height:3.2em}}}}
 {"".join(f".nc-film-p{level}{{--nc-shade:{alpha}}}" for level, alpha in enumerate(_ALPHAS))}
 {"".join(f".nc-film-h{bits}{{--nc-bits:{bits}}}" for bits in range(TALLEST + 1))}
 </style>"""

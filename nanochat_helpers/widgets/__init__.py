@@ -17,6 +17,7 @@ _HOME = {
     "draws_widget": "distribution",
     "penalty_arrows_widget": "distribution",
     "filmstrip_widget": "filmstrip",
+    "comparison_widget": "filmstrip",
     "settings_map_widget": "settings_map",
     "sampling_lab": "lab",
 }

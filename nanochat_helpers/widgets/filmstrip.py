@@ -7,6 +7,7 @@
 import html
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -148,9 +149,11 @@ class FilmstripView(Shown):
         stop.on_click(lambda _: self._worker.stop())
         fork.on_click(lambda _: self._fork_here())
         self.strip.on_select(self._look_at)
-        row = widgets.Layout(flex_flow="row wrap", align_items="center")
-        pictures = [self._table.box, widgets.Box([take, fork], layout=row), self._comparison.box]
-        self.box = live_box([seed, widgets.Box([write, stop], layout=row), self._note.box, self.strip.box, *pictures])
+        row = widgets.Layout(flex_flow="row wrap", align_items="center", width="100%")
+        self._note.box.layout = widgets.Layout(flex="1 1 14em", min_width="0")
+        head = widgets.Box([seed, write, stop, self._note.box], layout=row)
+        fork_row = widgets.Box([take, fork], layout=row)
+        self.box = live_box([head, self.strip.box, fork_row, self._comparison.box, self._table.box])
         self._look_at(None)
         self._start(self._write, self._seeded())
 
@@ -164,7 +167,7 @@ class FilmstripView(Shown):
     @property
     def html(self) -> str:
         """All that is shown, as pictures that stand still."""
-        return self._note.html + self.strip.html + self._table.html + self._comparison.html
+        return self._note.html + self.strip.html + self._comparison.html + self._table.html
 
     def wait(self, timeout: float = 60.0) -> None:
         """Block until nothing is being written. Raises TimeoutError."""
@@ -247,10 +250,35 @@ def filmstrip_widget(
     if ipywidgets_or_none() is not None:
         return FilmstripView(backbone, input_ids, settings)
     try:
-        *_, tokens = (), *written(backbone, input_ids, settings.change(seed=settings.seed or 0))
+        tokens = _whole(written(backbone, input_ids, settings.change(seed=settings.seed or 0)))
     except NanoChatError as error:
         return StaticView(message(str(error)), ())
     return StaticView(views.filmstrip_html(tokens), tokens)
+
+
+def comparison_widget(
+    backbone: Any, input_ids: Sequence[int], first: GenerationSettings, second: GenerationSettings
+) -> StaticView:
+    """Write a text with each of two settings and show where they part; above each stands what is set differently.
+
+    A seed of None becomes 0. data: the tokens of both texts.
+    """
+    names = [field.name for field in fields(first) if getattr(first, field.name) != getattr(second, field.name)]
+    both = [
+        (settings.change(seed=settings.seed or 0), ", ".join(f"{name}={getattr(settings, name)!r}" for name in names))
+        for settings in (first, second)
+    ]
+    try:
+        texts = [_whole(written(backbone, input_ids, settings)) for settings, _ in both]
+    except NanoChatError as error:
+        return StaticView(message(str(error)), ((), ()))
+    titles = tuple(title or settings.as_code() for settings, title in both)
+    return StaticView(views.comparison_html(*texts, titles=titles), tuple(texts))
+
+
+def _whole(growing):
+    *_, tokens = (), *growing
+    return tokens
 
 
 def fork_offers(token: FilmToken | None) -> list[tuple[str, int]]:
