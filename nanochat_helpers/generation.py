@@ -116,6 +116,8 @@ def sample_batch(
     together = max(1, MAX_BATCH_TOKENS // (len(input_ids) + longest))
     write = _write_together if hasattr(backbone, "start_batch") else _write_in_turn
     for start in range(0, len(texts), together):
+        if cancel and cancel.is_set():
+            break
         for _ in write(backbone, input_ids, texts[start : start + together]):
             if on_progress:
                 on_progress(sum(text.n_done for text in texts), total)

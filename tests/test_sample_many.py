@@ -6,8 +6,9 @@ import pytest
 import torch
 from scripted import ScriptedBackbone
 
+from nanochat_helpers import generation
 from nanochat_helpers.errors import ContextError, SettingsError, TokenError
-from nanochat_helpers.generation import MAX_BATCH_TOKENS, sample_batch, sample_many, stream, token_probs
+from nanochat_helpers.generation import sample_batch, sample_many, stream, token_probs
 from nanochat_helpers.sampling import entropy, perplexity, to_probs
 from nanochat_helpers.settings import GenerationSettings
 
@@ -88,13 +89,27 @@ def test_what_is_written_so_far_is_given_when_cancelled(backbone, prompt):
     assert [sample.finish_reason for sample in samples] == [None, None, None]
 
 
-def test_a_batch_that_would_take_too_much_memory_is_cut(backbone, monkeypatch):
-    begun, start_batch = [], backbone.start_batch
-    monkeypatch.setattr(backbone, "start_batch", lambda ids: begun.append(len(ids)) or start_batch(ids))
-    input_ids = [5] * (MAX_BATCH_TOKENS // 8)
-    texts = sample_many(backbone, input_ids, SETTINGS.change(max_new_tokens=2), 9)
-    assert len(texts) == 9
-    assert begun == [len(input_ids)] * 2  # 7 texts fit
+@pytest.fixture
+def begun(backbone, monkeypatch):
+    """The lengths of the prompts with which batches were begun; three texts of this file fit into one."""
+    lengths, start_batch = [], backbone.start_batch
+    monkeypatch.setattr(backbone, "start_batch", lambda ids: lengths.append(len(ids)) or start_batch(ids))
+    monkeypatch.setattr(generation, "MAX_BATCH_TOKENS", 3 * (7 + 12) + 5)
+    return lengths
+
+
+def test_a_batch_that_would_take_too_much_memory_is_cut(backbone, prompt, begun):
+    assert len(prompt) == 7
+    samples = sample_batch(backbone, prompt, [SETTINGS.change(seed=n) for n in range(7)])
+    assert begun == [7, 7, 7]
+    assert all(sample.finish_reason in ("stop", "length") for sample in samples)
+
+
+def test_after_a_cancel_no_further_batch_is_begun(backbone, prompt, begun):
+    cancel = threading.Event()
+    rows = [SETTINGS.change(seed=n) for n in range(7)]
+    sample_batch(backbone, prompt, rows, cancel=cancel, on_progress=lambda *_: cancel.set())
+    assert begun == [7]
 
 
 def test_no_texts_and_no_seed(backbone, prompt):

@@ -161,8 +161,10 @@ class SamplingLab(Shown):
             self._choose_model()
             self._read_prompt()
             self._draw()
-            settings = self.settings
+            settings, start, misses = self.settings, time.monotonic(), self._model.misses
             self.tokens = self._write(settings, self._beginning, cancel, self._show_text)
+            account = time.monotonic() - start, self._model.misses - misses
+            self._say(self._account(*account, stopped=cancel.is_set()))
             if self.pinned and not cancel.is_set():
                 self.pinned = self.pinned.change(seed=settings.seed)  # the same luck for both
                 self.pinned_tokens = self._write(self.pinned, self._pinned_beginning, cancel)
@@ -210,15 +212,17 @@ class SamplingLab(Shown):
 
     def _write(self, settings, beginning, cancel, show=lambda tokens: None):
         """Write a text token by token, showing it a few times a second."""
-        start, misses, tokens = time.monotonic(), self._model.misses, ()
+        tokens = ()
         for tokens in seldom(written(self._model, self._input_ids, settings, cancel, beginning)):
             show(tokens)
-        new = self._model.misses - misses
-        self._say(
-            f"{'stopped after ' if cancel.is_set() else ''}{count(len(tokens), 'token')} "
-            f"in {time.monotonic() - start:.1f} s: {len(tokens) - new} remembered, {new} computed"
-        )
         return tokens
+
+    def _account(self, seconds, n_computed, *, stopped):
+        n_tokens = len(self.tokens)
+        return (
+            f"{'stopped after ' if stopped else ''}{count(n_tokens, 'token')} in {seconds:.1f} s: "
+            f"{max(n_tokens - n_computed, 0)} remembered, {n_computed} computed"
+        )
 
     # --- what is shown
 
