@@ -139,6 +139,7 @@ def test_pinned_settings_are_compared_with_those_of_the_sliders(lab, backbone):
     assert ids_of(lab.pinned_tokens) == expected_ids(backbone, START)
     assert "First difference" in lab.html
     assert "temperature=1.6" in lab.html
+    assert lab._strip.html.count("≠") == 1
 
 
 def test_both_texts_have_the_same_luck_when_the_seed_moves(lab, backbone):
@@ -152,6 +153,7 @@ def test_unpinned_nothing_is_compared(lab):
     lab.controls["pin"].click()
     lab.controls["unpin"].click()
     assert "ifference" not in lab.html
+    assert "≠" not in lab._strip.html
 
 
 def test_a_fork_keeps_the_beginning_takes_another_token_and_is_compared(lab):

@@ -206,6 +206,7 @@ class SamplingLab(Shown):
         else:
             input_ids = encode_beginning(text, tokenizer)
         if input_ids != self._input_ids:
+            self._say(f"reading {count(len(input_ids), 'token')} …")
             next(stream(self._model, input_ids, self.settings))  # says so if the prompt is too long
             self._input_ids, self.tokens, self.place = input_ids, (), 0
             self._beginning = self._pinned_beginning = ()
