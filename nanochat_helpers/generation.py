@@ -4,7 +4,6 @@ In: a backbone, input_ids and settings. Out: one GenerationStep for each token. 
 is in `sampling`; which text the model gets is in `prompts`.
 """
 
-import operator
 import random
 import threading
 import time
@@ -12,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .errors import TokenError
+from .backbones import check_input_ids
 from .settings import GenerationSettings, check_count
 from .stopping import GrowingText, room_for_reply
 
@@ -139,19 +138,6 @@ def token_probs(backbone, input_ids: list[int]) -> list[float | None]:
         for place in range(1, len(input_ids))
     ]
     return [None, *probs] if input_ids else []
-
-
-def check_input_ids(input_ids: Sequence[int], backbone) -> list[int]:
-    """Make a plain list of token ids, or refuse what is none: text, or a number outside the vocabulary."""
-    vocab_size = getattr(backbone, "vocab_size", None) or len(backbone.tokenizer)
-    try:
-        plain_ids = [operator.index(token_id) for token_id in input_ids]
-    except TypeError:
-        raise TokenError(f"input_ids must be a list of whole numbers, not {input_ids!r:.60}: see encode.") from None
-    for token_id in plain_ids:
-        if not 0 <= token_id < vocab_size:
-            raise TokenError(f"token_id={token_id} is not in this vocabulary: allowed is 0 to {vocab_size - 1}.")
-    return plain_ids
 
 
 def new_seed() -> int:

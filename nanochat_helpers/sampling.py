@@ -123,8 +123,14 @@ def luck(seed: int, n: int) -> list[float]:
 
 
 def surprise(prob: float) -> float:
-    """How surprising a token is, in bits: 0 for one that was certain, 1 for a coin toss (0.5), 10 for one in 1024."""
-    return math.inf if prob == 0 else 0 - math.log2(prob)  # -math.log2(1) would be -0.0, which looks like a mistake
+    """How surprising a token is, in bits: 0 for one that was certain, 1 for a coin toss (0.5), 10 for one in 1024.
+
+    Raises SettingsError for what is no probability.
+    """
+    prob = prob.item() if hasattr(prob, "item") else prob  # a single number of torch's or numpy's
+    if not isinstance(prob, (int, float)) or not 0 <= prob <= 1 + 1e-6:  # sums of float32 numbers may end above 1
+        raise SettingsError(f"prob={prob!r} is not allowed: a probability is a number from 0 to 1.")
+    return math.inf if prob == 0 else 0 - math.log2(min(prob, 1))  # "0 -" because -math.log2(1) would be -0.0
 
 
 def entropy(probs: torch.Tensor) -> float:
@@ -132,6 +138,7 @@ def entropy(probs: torch.Tensor) -> float:
 
     0 when one token is certain; log2(vocab_size) when all are equally likely. Source: Shannon 1948.
     """
+    probs = torch.as_tensor(probs)
     possible = probs[probs > 0].double()
     return abs((possible * possible.log2()).sum().item())
 

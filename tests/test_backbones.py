@@ -14,7 +14,7 @@ from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, T
 from nanochat_helpers.backbones import llama_cpp, tuning
 from nanochat_helpers.backbones.llama_cpp import LlamaCppBackbone
 from nanochat_helpers.backbones.local import LocalBackbone, common_prefix_length
-from nanochat_helpers.errors import CannotChatError, ContextError, EngineError
+from nanochat_helpers.errors import CannotChatError, ContextError, EngineError, TokenError
 from nanochat_helpers.generation import stream
 from nanochat_helpers.prompts import encode_prompt
 from nanochat_helpers.sampling import process_logits, to_probs
@@ -523,3 +523,9 @@ def test_a_reply_with_such_characters_has_no_broken_ones(llama_cpp_backbone):
     text = "".join(step.text for step in stream(llama_cpp_backbone, input_ids, greedy))
     assert not text.isascii()  # or this test shows nothing
     assert "�" not in text.rstrip("�")  # the last may be cut by the limit
+
+
+@pytest.mark.parametrize("input_ids", ["abc", [[1, 2]], [1.5], [49_152], [-1]])
+def test_what_are_no_token_ids_is_one_sentence(backbone, input_ids):
+    with pytest.raises(TokenError, match=r"whole numbers|not in this vocabulary"):
+        backbone.next_token_logits(input_ids)

@@ -508,7 +508,18 @@ def test_surprise_by_hand():
     assert str(surprise(1)) == "0.0"
 
 
+@pytest.mark.parametrize("prob", [5, -1, math.nan, "0.5", None])
+def test_what_is_no_probability_is_refused(prob):
+    with pytest.raises(SettingsError, match="a number from 0 to 1"):
+        surprise(prob)
+
+
+def test_a_sum_that_rounding_made_a_little_more_than_1_is_no_surprise():
+    assert surprise(1 + 1e-7) == 0
+
+
 def test_entropy_by_hand():
+    assert entropy([0.5, 0.5]) == 1
     assert entropy(torch.tensor([0.25] * 4)) == 2
     assert entropy(torch.tensor([1.0, 0.0])) == 0
     assert entropy(torch.tensor([0.5, 0.25, 0.25])) == 1.5

@@ -4,10 +4,12 @@
 chooses the tokens itself. `models` finds and loads them.
 """
 
+import operator
 import os
+from collections.abc import Sequence
 from typing import Protocol
 
-from ..errors import CannotChatError, EngineError
+from ..errors import CannotChatError, EngineError, TokenError
 
 
 class Backbone(Protocol):
@@ -39,3 +41,16 @@ def check_can_write(name: str, family: str) -> None:
             f"{name} is an encoder-decoder: one half reads, the other writes, and NanoChat's loop, which goes on from "
             "a prompt, does not fit it. To chat, load 'smollm2'."
         )
+
+
+def check_input_ids(input_ids: Sequence[int], backbone: Backbone) -> list[int]:
+    """Make a plain list of token ids, or refuse what is none: text, or a number outside the vocabulary."""
+    vocab_size = getattr(backbone, "vocab_size", None) or len(backbone.tokenizer)
+    try:
+        plain_ids = [operator.index(token_id) for token_id in input_ids]
+    except TypeError:
+        raise TokenError(f"input_ids must be a list of whole numbers, not {input_ids!r:.60}: see encode.") from None
+    for token_id in plain_ids:
+        if not 0 <= token_id < vocab_size:
+            raise TokenError(f"token_id={token_id} is not in this vocabulary: allowed is 0 to {vocab_size - 1}.")
+    return plain_ids

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from ..errors import ContextError
-from . import check_can_write
+from . import check_can_write, check_input_ids
 from .batch import Batch
 from .tuning import tune
 
@@ -50,16 +50,16 @@ class LocalBackbone:
     def next_token_logits(self, input_ids: list[int]) -> torch.Tensor:
         """The model's score for every token of the vocabulary to come next: shape (vocab_size,), float32.
 
-        Raises ContextError when there are more input_ids than the context holds, CannotChatError for an encoder.
+        Raises ContextError when there are more input_ids than the context holds, TokenError for what is no token id,
+        CannotChatError for an encoder.
         """
-        self._check(input_ids)
+        input_ids = self._checked(input_ids)
         with self._lock:
-            return self._next_token_logits(list(input_ids))
+            return self._next_token_logits(input_ids)
 
     def start_batch(self, input_ids: list[int]) -> Batch:
         """Begin many texts that all go on from these tokens; see `Batch`. It keeps a cache of its own."""
-        self._check(input_ids)
-        return Batch(self.model, input_ids)
+        return Batch(self.model, self._checked(input_ids))
 
     def forget(self) -> None:
         """Drop what is kept of the last input; the next one goes through the model as a whole."""
@@ -91,8 +91,9 @@ class LocalBackbone:
             )
         return output.logits[0, -1].clone()
 
-    def _check(self, input_ids):
+    def _checked(self, input_ids):
         check_can_write(self.name, self.family)
+        input_ids = check_input_ids(input_ids, self)
         if not input_ids:
             raise ContextError("There are no input_ids: a model needs at least one token to go on from.")
         if len(input_ids) > self.context_length:
@@ -100,6 +101,7 @@ class LocalBackbone:
                 f"{len(input_ids)} input_ids are too many: {self.name} takes at most {self.context_length}, "
                 "so some must be dropped."
             )
+        return input_ids
 
 
 def common_prefix_length(a: list[int], b: list[int]) -> int:

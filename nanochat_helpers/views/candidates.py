@@ -386,6 +386,8 @@ _STYLE = """<style>
 .nc-cx td:nth-child(4){text-decoration:line-through}.nc-ct small{white-space:normal}
 .nc .nc-ct:not(.nc-cb) table :is(td,th):is(:nth-child(4),:nth-child(5)){width:auto}}
 @container (max-width:480px){
+.nc .nc-cg.nc-ct thead th:nth-child(n){position:relative;padding-top:2.6em}
+.nc-cg b small{position:absolute;right:0;top:0;text-align:right;white-space:nowrap}
 .nc-ct{padding-bottom:6.6em}.nc-ct :is(p,:is(td,th)::after),.nc-ct p{height:6.4em}.nc-cg{padding:0}
 .nc .nc-cb :is(td,th):nth-child(3){display:none}
 .nc-cb tr{display:grid;grid-template-columns:30% 1fr 1fr 1.5fr;border-top:1px solid rgba(128,128,128,.35)}

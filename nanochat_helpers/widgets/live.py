@@ -24,10 +24,13 @@ def ipywidgets_or_none() -> ModuleType | None:
     return ipywidgets
 
 
-# A browser keeps showing widgets whose kernel is gone; ipywidgets then gives them this class.
-_GONE = """<style>
+# A browser keeps showing widgets whose kernel is gone; ipywidgets then gives them the class "disconnected".
+# What is 100 % wide and has a margin, as ipywidgets gives to all, is wider than its place: that brings a scroll bar.
+_FRAME = """<style>
 .nc-gone{display:none;font-size:16px;border-left:.3em solid #D55E00;padding:.2em .7em}
 .jupyter-widgets-disconnected .nc-gone{display:block}
+.nc-live,.nc-live .widget-box,.nc-live .widget-html,.nc-live .widget-hslider,.nc-live .widget-text,
+.nc-live .widget-textarea{margin-left:0;margin-right:0}
 .nc-live.jupyter-widgets-disconnected::before,.nc-live .jupyter-widgets-disconnected::before{display:none!important}
 </style><div class="nc-gone" role="status">The kernel was started anew, so this picture no longer moves.
 Run its cell again (after the cells at the top).</div>"""
@@ -36,7 +39,7 @@ Run its cell again (after the cells at the top).</div>"""
 def live_box(children: Sequence[Any], *, max_width: str = "none") -> Any:
     """A column of widgets that says so when the kernel behind it was started anew."""
     widgets = ipywidgets_or_none()
-    notice = widgets.HTML(_GONE, layout=widgets.Layout(margin="0", min_height="0", height="auto"))
+    notice = widgets.HTML(_FRAME, layout=widgets.Layout(margin="0", min_height="0", height="auto"))
     box = widgets.VBox([notice, *children], layout=widgets.Layout(width="100%", max_width=max_width))
     box.add_class("nc-live")
     return box
