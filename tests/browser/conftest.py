@@ -1,5 +1,6 @@
 """A real JupyterLab as start.py starts it, and the machine's own Chromium: no browser is downloaded."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -7,7 +8,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -40,9 +43,31 @@ def free_port() -> int:
 @pytest.fixture(scope="module")  # a JupyterLab of its own, for it remembers which lessons are open
 def lab_address(tmp_path_factory):
     """Run start.py as on a machine without a screen; yield the address it prints."""
+    with running_lab(tmp_path_factory.mktemp("home")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory):
+    """The same with copies of the lessons, so that saving one leaves the real one as it was."""
+    folder = tmp_path_factory.mktemp("copies")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    with running_lab(tmp_path_factory.mktemp("home"), f"--ServerApp.root_dir={folder}") as address:
+        yield Copies(folder, address)
+
+
+class Copies(NamedTuple):
+    """A folder with copies of the lessons, and the address of the JupyterLab that shows it."""
+
+    folder: Path
+    address: str
+
+
+@contextlib.contextmanager
+def running_lab(home: Path, *options: str) -> Iterator[str]:
+    """A JupyterLab for someone with this home folder, as long as it is needed."""
     if Path(sys.prefix) != ROOT / ".venv":
         pytest.skip("start.py starts from .venv: run this through `python start.py test`")
-    home = tmp_path_factory.mktemp("home")
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     environment = {k: v for k, v in environment.items() if not k.startswith(("JUPYTER", "XDG"))} | {"HOME": str(home)}
     # Cells outside the window stay in the page, so that a test can look at all of them.
@@ -53,7 +78,7 @@ def lab_address(tmp_path_factory):
     log = home / "lab.log"
     with log.open("w") as out:
         lab = subprocess.Popen(
-            [sys.executable, ROOT / "start.py", f"--port={free_port()}"],
+            [sys.executable, ROOT / "start.py", f"--port={free_port()}", *options],
             stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=home,
         )  # fmt: skip
     try:

@@ -1,0 +1,148 @@
+"""What the browser tests do with a notebook: open it, run it, drag a slider, and look at what a cell shows."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+A_MINUTE = 60_000
+
+
+def open_notebook(page: Page, lab_address: str, path: str) -> None:
+    """Open a notebook in a JupyterLab that shows nothing else, and wait for its kernel."""
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(re.sub(r"/lab\S*?\?", f"/lab/tree/{path}?reset&", lab_address))
+    expect(page.get_by_role("tab", name=Path(path).name)).to_be_visible(timeout=A_MINUTE)
+    wait_until_idle(page)
+
+
+def wait_until_idle(page: Page) -> None:
+    """Wait until the kernel has nothing to do."""
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("Idle", timeout=A_MINUTE)
+
+
+def run_all(page: Page) -> None:
+    """Press "Run all", and wait until the last cell that shows a number has one."""
+    page.locator(".jp-NotebookPanel-toolbar").get_by_text("Run all", exact=True).click()
+    # The lessons' own checks are folded up, and a folded cell shows no number.
+    last_number = page.locator(".jp-CodeCell .jp-InputPrompt:not(.jp-Placeholder-prompt)").last
+    expect(last_number).to_have_text(re.compile(r"\[\d+\]:"), timeout=5 * A_MINUTE)
+
+
+def cell_with(page: Page, code: str) -> Locator:
+    """The cell whose code has this in it."""
+    return page.locator(".jp-CodeCell", has=page.locator(".jp-InputArea", has_text=code))
+
+
+def picture(page: Page, code: str) -> Locator:
+    """The live picture that the cell with this code shows."""
+    return cell_with(page, code).locator(".jp-OutputArea-output").last
+
+
+def run_again(page: Page, code: str) -> Locator:
+    """Run one cell again by Control and Enter; return its new picture."""
+    cell = cell_with(page, code)
+    old = cell.locator(".jp-OutputArea-output .nc-live")
+    mark = "marked by the test"
+    if old.count():
+        old.evaluate("(node, mark) => node.setAttribute('title', mark)", mark)
+    cell.locator(".jp-InputArea-editor").click()
+    page.keyboard.press("Control+Enter")
+    expect(cell.locator(f".nc-live:not([title='{mark}'])")).to_be_visible(timeout=A_MINUTE)
+    return picture(page, code)
+
+
+def restart_kernel(page: Page) -> None:
+    """Restart the kernel by the menu, and say yes."""
+    page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Restart Kernel…$")).click()
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+    wait_until_idle(page)
+
+
+# --- sliders and buttons
+
+
+def slider(view: Locator, name: str) -> Locator:
+    """The slider with this name: its label, the bar and the number behind it."""
+    return view.locator(".widget-slider", has=view.page.get_by_text(name, exact=True))
+
+
+def value_of(one_slider: Locator) -> float:
+    """The number that stands behind a slider."""
+    return float(one_slider.locator(".widget-readout").inner_text())
+
+
+def drag(one_slider: Locator, share: float, *, on_the_way: Callable[[], None] = lambda: None) -> None:
+    """Take the handle of a slider by the mouse to a share of its way; half-way there, do something else."""
+    page, handle = one_slider.page, one_slider.get_by_role("slider")
+    handle.scroll_into_view_if_needed()
+    at, track = handle.bounding_box(), one_slider.locator(".noUi-base").bounding_box()
+    start, y = at["x"] + at["width"] / 2, at["y"] + at["height"] / 2
+    goal = track["x"] + share * track["width"]
+    page.mouse.move(start, y)
+    page.mouse.down()
+    page.mouse.move((start + goal) / 2, y, steps=5)
+    on_the_way()
+    page.mouse.move(goal, y, steps=5)
+    page.mouse.up()
+
+
+def press_keys(one_slider: Locator, *keys: str) -> None:
+    """Move a slider by the keyboard."""
+    one_slider.get_by_role("slider").focus()
+    for key in keys:
+        one_slider.page.keyboard.press(key)
+
+
+def button(view: Locator, name: str) -> Locator:
+    """The button with this name; what its icon says does not count."""
+    return view.locator("button", has_text=re.compile(f"^{re.escape(name)}$"))
+
+
+def press_button(view: Locator, name: str, *, key: str = "") -> None:
+    """Press a button by the mouse, or by a key."""
+    if key:
+        button(view, name).focus()
+        view.page.keyboard.press(key)
+    else:
+        button(view, name).click()
+
+
+# --- how it looks
+
+
+def check_width(view: Locator, name: str) -> None:
+    """A view wider than its place is a defect, and so is a part of it that sticks out."""
+    assert view.evaluate("view => view.scrollWidth <= view.clientWidth + 1"), f"{name} is wider than its place"
+    assert view.evaluate(STICKING_OUT) == [], f"parts of {name} stick out of it"
+
+
+# Parts of a view that end to the right of it, apart from those in a part that scrolls or cuts off what is too wide.
+STICKING_OUT = """view => {
+    const end = view.getBoundingClientRect().right + 1;
+    const isCut = part => part !== view && part !== null
+        && (getComputedStyle(part).overflowX !== "visible" || isCut(part.parentElement));
+    return [...view.querySelectorAll("*")]
+        .filter(part => part.getBoundingClientRect().right > end && part.getClientRects().length
+            && !isCut(part.parentElement))
+        .map(part => `${part.tagName} ${part.className}: ${part.textContent.slice(0, 40)}`);
+}"""
+
+
+def photograph(view: Locator, folder: str, name: str) -> None:
+    """Keep a picture for people to look at, in a window that is high enough for all of it."""
+    page, window = view.page, view.page.viewport_size
+    page.set_viewport_size(window | {"height": max(window["height"], round(view.bounding_box()["height"]) + 200)})
+    view.scroll_into_view_if_needed()
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    view.screenshot(path=Path(folder) / f"{name}.png")
+    page.set_viewport_size(window)
+    check_width(view, name)
+
+
+def as_wide_as(page: Page, view: Locator, width: int) -> None:
+    """Make the window so wide, or so narrow, that this view gets so many pixels."""
+    window = page.viewport_size["width"]
+    page.set_viewport_size({"width": window - round(view.bounding_box()["width"]) + width, "height": 800})
