@@ -3,7 +3,7 @@
 Logits go through up to five changes, are turned into probabilities, and a number `u` picks one token. Every function is
 pure: a 1-D tensor of shape (vocab_size,) goes in, a new one comes out, the input stays as it was. Removed tokens have a
 logit of -inf. The results equal those of Hugging Face transformers (`transformers/generation/logits_process.py`).
-The model is not here: see `backbones`.
+What GenerationSettings refuses is refused here, too. The model is not here: see `backbones`.
 """
 
 import math
@@ -16,6 +16,7 @@ import torch
 
 from .errors import SettingsError
 from .settings import GenerationSettings
+from .tokens import check_token_ids
 
 
 def apply_repetition_penalty(logits: torch.Tensor, input_ids: list[int], penalty: float) -> torch.Tensor:
@@ -24,8 +25,9 @@ def apply_repetition_penalty(logits: torch.Tensor, input_ids: list[int], penalty
     Both push a token down when the penalty is above 1: 4.0 ÷ 2 = 2.0, and -4.0 × 2 = -8.0.
     A token counts once, however often it was used. 1.0 = off. Source: Keskar et al. 2019, CTRL.
     """
+    GenerationSettings(repetition_penalty=penalty)  # here and below: refuses what is not allowed
+    used = torch.tensor(sorted(set(check_token_ids(input_ids, len(logits)))), dtype=torch.long)
     new_logits = logits.clone()
-    used = torch.tensor(sorted(set(input_ids)), dtype=torch.long)
     values = logits[used]
     new_logits[used] = torch.where(values < 0, values * penalty, values / penalty)
     return new_logits
@@ -37,6 +39,7 @@ def apply_temperature(logits: torch.Tensor, temperature: float) -> torch.Tensor:
     At 0 only the most likely token is left (the first one, if several tie): dividing by 0 is not possible, and this is
     where ever smaller temperatures lead.
     """
+    GenerationSettings(temperature=temperature)
     if temperature == 0:
         return _keep(logits, logits.argmax().view(1))
     return logits / temperature
@@ -44,6 +47,7 @@ def apply_temperature(logits: torch.Tensor, temperature: float) -> torch.Tensor:
 
 def apply_top_k(logits: torch.Tensor, top_k: int) -> torch.Tensor:
     """Keep the k tokens with the largest logits. 0 = off. Tokens that tie with rank k are kept too."""
+    GenerationSettings(top_k=top_k)
     if top_k == 0 or top_k >= len(logits):
         return logits.clone()
     rank_k = logits.topk(top_k).values[-1]
@@ -57,6 +61,7 @@ def apply_top_p(logits: torch.Tensor, top_p: float) -> torch.Tensor:
     two are kept. Of equally likely tokens the one with the larger id comes first (transformers leaves that open).
     Source: Holtzman et al. 2019, The Curious Case of Neural Text Degeneration.
     """
+    GenerationSettings(top_p=top_p)
     if top_p >= 1:
         return logits.clone()
     probs = to_probs(logits)
@@ -75,6 +80,7 @@ def apply_min_p(logits: torch.Tensor, min_p: float) -> torch.Tensor:
 
     Source: Nguyen et al. 2024, Min-p Sampling.
     """
+    GenerationSettings(min_p=min_p)
     probs = to_probs(logits)
     return logits.masked_fill(probs < min_p * probs.max(), float("-inf"))
 

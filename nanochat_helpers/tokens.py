@@ -6,6 +6,7 @@ chooses a token: that is step 5.
 
 import codecs
 import json
+import operator
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -91,6 +92,21 @@ def token_bytes(token_id: int, tokenizer: Any) -> bytes:
         last = f"0 to {len(tokenizer) - 1}" if hasattr(tokenizer, "__len__") else "0 or more"
         raise TokenError(f"token_id={token_id} is not in this vocabulary: allowed is {last}.")
     return _Spelling.of(tokenizer).bytes_of(token, token_id)
+
+
+def check_token_ids(token_ids: Iterable[int], vocab_size: int) -> list[int]:
+    """Make a plain list of token ids, or refuse what is none: text, or a number outside the vocabulary.
+
+    Raises TokenError.
+    """
+    try:
+        plain_ids = [operator.index(token_id) for token_id in token_ids]
+    except TypeError:
+        raise TokenError(f"input_ids must be a list of whole numbers, not {token_ids!r:.60}: see encode.") from None
+    for token_id in plain_ids:
+        if not 0 <= token_id < vocab_size:
+            raise TokenError(f"token_id={token_id} is not in this vocabulary: allowed is 0 to {vocab_size - 1}.")
+    return plain_ids
 
 
 def token_text(token_id: int, tokenizer: Any) -> str:

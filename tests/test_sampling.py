@@ -15,7 +15,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from nanochat_helpers.errors import SettingsError
+from nanochat_helpers.errors import SettingsError, TokenError
 from nanochat_helpers.sampling import (
     _argsort,
     apply_min_p,
@@ -165,6 +165,22 @@ def test_min_p_of_1_keeps_only_the_favourites():
 def test_to_probs_is_the_softmax():
     probs = to_probs(torch.tensor([math.log(6), math.log(3), math.log(1), -INF]))
     torch.testing.assert_close(probs, torch.tensor([0.6, 0.3, 0.1, 0.0]))
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [(apply_temperature, -1), (apply_top_k, -3), (apply_top_p, 1.5), (apply_min_p, 2), (apply_top_p, "0.9")],
+)
+def test_a_value_that_no_setting_may_have_is_refused(change, value):
+    with pytest.raises(SettingsError, match="is not allowed"):
+        change(torch.tensor([1.0, 2.0]), value)
+
+
+def test_a_penalty_of_nothing_and_a_token_beyond_the_vocabulary_are_refused():
+    with pytest.raises(SettingsError, match="repetition_penalty=0 is not allowed"):
+        apply_repetition_penalty(torch.tensor([1.0, 2.0]), [0], 0)
+    with pytest.raises(TokenError, match="token_id=2 is not in this vocabulary"):
+        apply_repetition_penalty(torch.tensor([1.0, 2.0]), [2], 1.3)
 
 
 # --- what must hold for all logits

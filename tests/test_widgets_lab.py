@@ -140,6 +140,7 @@ def test_pinned_settings_are_compared_with_those_of_the_sliders(lab, backbone):
     assert "First difference" in lab.html
     assert "temperature=1.6" in lab.html
     assert lab._strip.html.count("≠") == 1
+    assert "different from the pinned text" in lab._line.value
 
 
 def test_both_texts_have_the_same_luck_when_the_seed_moves(lab, backbone):

@@ -6,6 +6,7 @@ import time
 import pytest
 from ipywidgets import Widget
 
+from nanochat_helpers.errors import SettingsError
 from nanochat_helpers.settings import GenerationSettings
 from nanochat_helpers.views.markup import figure, message, split_styles
 from nanochat_helpers.widgets import controls
@@ -108,6 +109,19 @@ def test_a_slider_has_its_settings_name_in_full_and_a_value_within_what_is_allow
     if name != "u":
         for end in (made.min, made.max):
             GenerationSettings(**{name: end})
+
+
+@pytest.mark.parametrize(
+    ("sliders", "sentence"),
+    [(["temprature"], "did you mean 'temperature'"), (["u"], "no setting"), (["stop"], "no slider")],
+)
+def test_a_slider_that_does_not_exist_is_one_sentence(sliders, sentence):
+    with pytest.raises(SettingsError, match=sentence):
+        follow_sliders(lambda settings: settings, str, None, sliders)
+
+
+def test_one_slider_needs_no_list():
+    assert list(follow_sliders(lambda settings: settings, str, None, "top_k").controls) == ["top_k"]
 
 
 def test_a_value_beyond_the_end_makes_the_slider_longer():

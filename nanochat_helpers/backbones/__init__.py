@@ -4,12 +4,12 @@
 chooses the tokens itself. `models` finds and loads them.
 """
 
-import operator
 import os
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..errors import CannotChatError, EngineError, TokenError
+from ..errors import CannotChatError, EngineError
+from ..tokens import check_token_ids
 
 
 class Backbone(Protocol):
@@ -44,13 +44,5 @@ def check_can_write(name: str, family: str) -> None:
 
 
 def check_input_ids(input_ids: Sequence[int], backbone: Backbone) -> list[int]:
-    """Make a plain list of token ids, or refuse what is none: text, or a number outside the vocabulary."""
-    vocab_size = getattr(backbone, "vocab_size", None) or len(backbone.tokenizer)
-    try:
-        plain_ids = [operator.index(token_id) for token_id in input_ids]
-    except TypeError:
-        raise TokenError(f"input_ids must be a list of whole numbers, not {input_ids!r:.60}: see encode.") from None
-    for token_id in plain_ids:
-        if not 0 <= token_id < vocab_size:
-            raise TokenError(f"token_id={token_id} is not in this vocabulary: allowed is 0 to {vocab_size - 1}.")
-    return plain_ids
+    """Make a plain list of token ids of this backbone's vocabulary; see `tokens.check_token_ids`."""
+    return check_token_ids(input_ids, getattr(backbone, "vocab_size", None) or len(backbone.tokenizer))

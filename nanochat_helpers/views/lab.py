@@ -82,4 +82,5 @@ def _picture(numbers):
 def written_html(prompt: str, text: str) -> str:
     """The prompt, pale, and what was written after it."""
     body = f'<span class="nc-dim">{html.escape(prompt)}</span>{html.escape(text)}'
-    return figure(f'<p style="white-space:pre-wrap;overflow-wrap:anywhere">{body}</p>', label="The text so far")
+    style = "white-space:pre-wrap;overflow-wrap:anywhere;max-height:16em;overflow-y:auto"
+    return figure(f'<p style="{style}" tabindex="0">{body}</p>', label="The text so far")

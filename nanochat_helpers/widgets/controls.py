@@ -7,7 +7,8 @@ What a setting does is in `settings`.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..settings import GenerationSettings
+from ..errors import SettingsError
+from ..settings import GenerationSettings, check_names
 from .live import LiveView, StaticView, ipywidgets_or_none
 
 OFF = GenerationSettings(temperature=1.0, top_p=1.0)
@@ -26,7 +27,9 @@ RANGES = {
 
 
 def slider(name: str, value: float) -> Any:
-    """A slider for one setting; a value beyond its end makes it longer."""
+    """A slider for one setting; a value beyond its end makes it longer. Raises SettingsError where there is none."""
+    if name not in RANGES:
+        raise SettingsError(f"{name!r} has no slider; these have one: {', '.join(RANGES)}.")
     widgets = ipywidgets_or_none()
     kind, low, high, step = RANGES[name]
     return getattr(widgets, kind)(
@@ -61,6 +64,8 @@ def follow_sliders(
     others: sliders that belong to no setting, and their values; `compute` gets them by name.
     """
     settings = settings or OFF
+    sliders = (sliders,) if isinstance(sliders, str) else sliders
+    check_names(dict.fromkeys(sliders))
     if ipywidgets_or_none() is None:
         data = compute(settings, **others)
         return StaticView(draw(data), data)

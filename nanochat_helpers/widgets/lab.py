@@ -30,10 +30,12 @@ REST = 0.3  # seconds without a change after which the text is written again
 
 
 def sampling_lab(backbone: Any = None, *, prompt: str = "The capital of France is") -> "SamplingLab | StaticView":
-    """Open the lab; without a backbone it loads SmolLM2 itself.
+    """Open the lab with a backbone, or the name of a model; without, it loads SmolLM2 itself.
 
     Every control is in `controls` under its name; `wait()` blocks until nothing is being written.
     """
+    if isinstance(backbone, str):
+        backbone = load_model(backbone)
     if ipywidgets_or_none() is None:
         return _standing_still(backbone or load_model("smollm2"), prompt)
     return SamplingLab(backbone, prompt)
@@ -55,6 +57,7 @@ class SamplingLab(Shown):
         self.data, self.tokens, self.place = None, (), 0
         self.pinned, self.pinned_tokens = None, ()
         self._beginning, self._pinned_beginning = (), ()  # tokens that are given since a fork
+        self._told = ""
         self._backbones, self._model, self._input_ids = {}, None, []
         self._lock = threading.RLock()  # callbacks of controls and the worker come from different threads
         self._worker, self._listening = Worker(), True
@@ -163,8 +166,9 @@ class SamplingLab(Shown):
             self._draw()
             settings, start, misses = self.settings, time.monotonic(), self._model.misses
             self.tokens = self._write(settings, self._beginning, cancel, self._show_text)
-            account = time.monotonic() - start, self._model.misses - misses
-            self._say(self._account(*account, stopped=cancel.is_set()))
+            taken = time.monotonic() - start, self._model.misses - misses
+            self._told = self._account(*taken, stopped=cancel.is_set())
+            self._say(self._told)
             if self.pinned and not cancel.is_set():
                 self.pinned = self.pinned.change(seed=settings.seed)  # the same luck for both
                 self.pinned_tokens = self._write(self.pinned, self._pinned_beginning, cancel)
@@ -219,10 +223,10 @@ class SamplingLab(Shown):
         return tokens
 
     def _account(self, seconds, n_computed, *, stopped):
-        n_tokens = len(self.tokens)
+        n_computed = min(n_computed, len(self.tokens))  # another lab may have asked the model meanwhile
         return (
-            f"{'stopped after ' if stopped else ''}{count(n_tokens, 'token')} in {seconds:.1f} s: "
-            f"{max(n_tokens - n_computed, 0)} remembered, {n_computed} computed"
+            f"{'stopped after ' if stopped else ''}{count(len(self.tokens), 'token')} in {seconds:.1f} s: "
+            f"{len(self.tokens) - n_computed} remembered, {n_computed} computed"
         )
 
     # --- what is shown
@@ -254,7 +258,10 @@ class SamplingLab(Shown):
             return
         titles = _title(self.pinned, self._pinned_beginning), _title(self.settings, self._beginning)
         self._comparison.show(comparison_html(self.pinned_tokens, self.tokens, titles=titles))
-        self._strip.show(self.tokens, first_difference=comparison_data(self.pinned_tokens, self.tokens))
+        place = comparison_data(self.pinned_tokens, self.tokens)
+        self._strip.show(self.tokens, first_difference=place)
+        verdict = "the same as" if place is None else f"from token {place + 1} on different from"
+        self._say(f"{self._told}; {verdict} the pinned text")
 
     def _say(self, text, *, is_error=False):
         shown = f'<span style="font-size:14px">{html.escape(text)}</span>'
