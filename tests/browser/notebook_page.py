@@ -1,7 +1,8 @@
 """What the browser tests do with a notebook: open it, run it, drag a slider, and look at what a cell shows."""
 
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
@@ -31,26 +32,32 @@ def run_all(page: Page) -> None:
 
 
 def cell_with(page: Page, code: str) -> Locator:
-    """The cell whose code has this in it."""
+    """The cells whose code has this in it."""
     return page.locator(".jp-CodeCell", has=page.locator(".jp-InputArea", has_text=code))
 
 
-def picture(page: Page, code: str) -> Locator:
-    """The live picture that the cell with this code shows."""
-    return cell_with(page, code).locator(".jp-OutputArea-output").last
+def picture(page: Page, code: str, place: int = 0) -> Locator:
+    """The live picture that the cell with this code shows; place: which of several such cells."""
+    return cell_with(page, code).nth(place).locator(".jp-OutputArea-output").last
 
 
-def run_again(page: Page, code: str) -> Locator:
-    """Run one cell again by Control and Enter; return its new picture."""
-    cell = cell_with(page, code)
-    old = cell.locator(".jp-OutputArea-output .nc-live")
-    mark = "marked by the test"
-    if old.count():
-        old.evaluate("(node, mark) => node.setAttribute('title', mark)", mark)
-    cell.locator(".jp-InputArea-editor").click()
+def run_cell(page: Page, code: str) -> Locator:
+    """Run one cell by Control and Enter; return what it shows then."""
+    number = cell_with(page, code).first.locator(".jp-InputPrompt")
+    before = number.inner_text()
+    cell_with(page, code).first.locator(".jp-InputArea-editor").click()
     page.keyboard.press("Control+Enter")
-    expect(cell.locator(f".nc-live:not([title='{mark}'])")).to_be_visible(timeout=A_MINUTE)
+    expect(number).not_to_have_text(before)
+    expect(number).to_have_text(re.compile(r"\[\d+\]:"), timeout=A_MINUTE)
     return picture(page, code)
+
+
+def save_and_reload(page: Page) -> None:
+    """Save the notebook by Control and s, and load the page anew."""
+    page.keyboard.press("Control+s")
+    expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
+    page.reload()
+    wait_until_idle(page)
 
 
 def restart_kernel(page: Page) -> None:
@@ -59,6 +66,9 @@ def restart_kernel(page: Page) -> None:
     page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Restart Kernel…$")).click()
     page.locator(".jp-Dialog .jp-mod-accept").click()
     wait_until_idle(page)
+
+
+GONE = "The kernel was started anew"  # what a live picture says then
 
 
 # --- sliders and buttons
@@ -110,6 +120,24 @@ def press_button(view: Locator, name: str, *, key: str = "") -> None:
         button(view, name).click()
 
 
+@contextlib.contextmanager
+def change_of(part: Locator) -> Iterator[None]:
+    """What happens in this block changes what this part of the page says."""
+    before = part.text_content()
+    yield
+    expect(part).not_to_have_text(before)
+
+
+def percentages_add_up(view: Locator) -> None:
+    """The percentages of a table of candidates, and those beside its bars, add up to 100.0."""
+    columns = [view.locator(".nc-ct tbody td:nth-child(6)").all_text_contents()]
+    columns += zip(*(text.split(" → ") for text in view.locator(".nc-ct tbody em").all_text_contents()), strict=True)
+    columns = [column for column in columns if column]
+    assert columns
+    for column in columns:
+        assert sum(0 if text in ("–", "<0.1") else round(10 * float(text)) for text in column) == 1000, column
+
+
 # --- how it looks
 
 
@@ -136,6 +164,7 @@ def photograph(view: Locator, folder: str, name: str) -> None:
     page, window = view.page, view.page.viewport_size
     page.set_viewport_size(window | {"height": max(window["height"], round(view.bounding_box()["height"]) + 200)})
     view.scroll_into_view_if_needed()
+    page.mouse.move(0, 0)  # away from what would light up
     Path(folder).mkdir(parents=True, exist_ok=True)
     view.screenshot(path=Path(folder) / f"{name}.png")
     page.set_viewport_size(window)
@@ -144,5 +173,14 @@ def photograph(view: Locator, folder: str, name: str) -> None:
 
 def as_wide_as(page: Page, view: Locator, width: int) -> None:
     """Make the window so wide, or so narrow, that this view gets so many pixels."""
-    window = page.viewport_size["width"]
-    page.set_viewport_size({"width": window - round(view.bounding_box()["width"]) + width, "height": 800})
+    window = page.viewport_size
+    page.set_viewport_size(window | {"width": window["width"] - round(view.bounding_box()["width"]) + width})
+
+
+def photograph_wide_and_narrow(view: Locator, folder: str, name: str) -> None:
+    """Keep a picture as wide as it is in the notebook, and one as narrow as on a phone."""
+    window = view.page.viewport_size
+    photograph(view, folder, name)
+    as_wide_as(view.page, view, 400)
+    photograph(view, folder, f"{name}_400")
+    view.page.set_viewport_size(window)

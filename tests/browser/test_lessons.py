@@ -4,30 +4,30 @@ import re
 from pathlib import Path
 
 import pytest
+from notebook_page import (
+    A_MINUTE,
+    GONE,
+    button,
+    change_of,
+    drag,
+    open_notebook,
+    percentages_add_up,
+    photograph,
+    photograph_wide_and_narrow,
+    picture,
+    press_button,
+    press_keys,
+    restart_kernel,
+    run_all,
+    run_cell,
+    save_and_reload,
+    slider,
+    value_of,
+    wait_until_idle,
+)
 from playwright.sync_api import Locator, Page, expect
 
 LESSONS = sorted(path.name for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-A_MINUTE = 60_000
-
-
-def open_and_run(page: Page, lab_address: str, lesson: str) -> None:
-    """Open a lesson, press "Run all", and wait until its last cell has run."""
-    page.set_viewport_size({"width": 1280, "height": 800})
-    page.goto(re.sub(r"/lab\S*?\?", f"/lab/tree/notebooks/{lesson}?reset&", lab_address))
-    expect(page.get_by_role("tab", name=lesson)).to_be_visible(timeout=A_MINUTE)
-    expect(page.locator("#jp-main-statusbar")).to_contain_text("Idle", timeout=A_MINUTE)
-    page.locator(".jp-NotebookPanel-toolbar").get_by_text("Run all", exact=True).click()
-    # The lessons' own checks are folded up, and a folded cell shows no number.
-    last_number = page.locator(".jp-CodeCell .jp-InputPrompt:not(.jp-Placeholder-prompt)").last
-    expect(last_number).to_have_text(re.compile(r"\[\d+\]:"), timeout=5 * A_MINUTE)
-    for _ in range(2):
-        expect(page.locator("#jp-main-statusbar")).to_contain_text("Idle", timeout=A_MINUTE)
-        page.wait_for_timeout(1_000)
-
-
-def picture(page: Page, code: str) -> Locator:
-    """The live picture that the cell with this code shows."""
-    return page.locator(".jp-CodeCell", has_text=code).locator(".jp-OutputArea-output").last
 
 
 def look_at_lesson_00(page: Page, output_path: str) -> None:
@@ -66,25 +66,225 @@ def use_lesson_01(page: Page, output_path: str) -> None:
     photograph(ladder, output_path, "ladder")
 
 
-USE = {"00_start_here.ipynb": look_at_lesson_00, "01_tokenization.ipynb": use_lesson_01}
+# --- lessons 03 to 05
+
+
+def drawing(view: Locator) -> Locator:
+    """The part of a live picture below its sliders."""
+    return view.locator("[role=figure]").last
+
+
+def move_every_slider(view: Locator) -> None:
+    """Each slider moves the drawing, while it is dragged and by the arrow keys."""
+    for one in view.locator(".widget-slider").all():
+        before = drawing(view).text_content()
+        drag(one, 0.3, on_the_way=lambda before=before: expect(drawing(view)).not_to_have_text(before))
+        with change_of(drawing(view)):
+            press_keys(one, "ArrowRight", "ArrowRight")
+
+
+def use_lesson_03(page: Page, output_path: str) -> None:
+    """The bars follow the temperature; at 0 one token has everything."""
+    for place, name in enumerate(["after_france", "after_my_name"]):
+        bars = picture(page, "ghost_bars_widget(", place)
+        percentages_add_up(bars)
+        move_every_slider(bars)
+        percentages_add_up(bars)
+        photograph_wide_and_narrow(bars, output_path, name)
+        drag(slider(bars, "temperature"), 0)
+        expect(bars.locator("tbody tr").first).to_contain_text("→ 100.0")
+        expect(bars.locator("tbody em").nth(1)).to_have_text(re.compile("→ –$"))
+        percentages_add_up(bars)
+        press_keys(slider(bars, "temperature"), "End")
+        expect(bars.locator("tbody tr").first).not_to_contain_text("→ 100.0")
+    survive(page, "backbone = load_model", "name_logits =")
+
+
+def use_lesson_04(page: Page, output_path: str) -> None:
+    """Each picture follows its sliders and shows the numbers of the lesson; the lab and the map work."""
+    roulette = picture(page, "widgets.roulette_widget(")
+    move_every_slider(roulette)
+    ends = {" hot": 0.641, " cold": 0.877, " good": 0.964, " late": 0.996, " purple": 1}
+    for share in (0.2, 0.7, 0.9, 0.98):
+        drag(slider(roulette, "u"), share)
+        u = value_of(slider(roulette, "u"))
+        expect(roulette.locator(".nc-rn")).to_have_text(re.compile(f"u = {f'{u:.3f}'.removesuffix('0')}"))
+        token = next(token for token, end in ends.items() if u < end)
+        expect(roulette.locator(".nc-ro p b")).to_have_text(token.replace(" ", "·"))
+    photograph_wide_and_narrow(roulette, output_path, "roulette")
+
+    draws = picture(page, "widgets.draws_widget(")
+    move_every_slider(draws)
+    counted = draws.locator(".nc-draw:not(.nc-dim) > span:last-child").all_inner_texts()
+    assert len(counted) == 5
+    assert sum(int(number.replace(",", "")) for number in counted) == 1000
+    photograph_wide_and_narrow(draws, output_path, "draws")
+
+    table = picture(page, "widgets.five_columns_widget(")
+    move_every_slider(table)
+    percentages_add_up(table)
+    temperature = slider(table, "temperature")
+    for key, value, percent in (("End", 2.0, "43.9"), ("Home", 0.0, "100.0")):
+        press_keys(temperature, key)
+        assert value_of(temperature) == value
+        expect(table.locator("tbody tr").first.locator("td").last).to_have_text(percent)
+        percentages_add_up(table)
+    photograph_wide_and_narrow(table, output_path, "five_columns")
+
+    bars = picture(page, "widgets.ghost_bars_widget(")
+    move_every_slider(bars)
+    percentages_add_up(bars)
+    photograph_wide_and_narrow(bars, output_path, "ghost_bars")
+
+    cut = picture(page, "widgets.cumulative_cut_widget(")
+    kept = cut.locator(".nc-cut-kept b")
+    expect(kept).to_have_text(["10", "704"])
+    move_every_slider(cut)
+    press_keys(slider(cut, "top_p"), "End")
+    expect(kept).to_have_text(["49,152", "49,152"])
+    press_keys(slider(cut, "top_p"), "Home")
+    expect(kept).to_have_text(["1", "1"])
+    photograph_wide_and_narrow(cut, output_path, "cut")
+
+    arrows = picture(page, "widgets.penalty_arrows_widget(")
+    move_every_slider(arrows)
+    max_row = arrows.locator(".nc-pen", has_text="·Max")
+    press_keys(slider(arrows, "repetition_penalty"), "End")
+    expect(max_row).to_contain_text("÷ 2")
+    photograph_wide_and_narrow(arrows, output_path, "arrows")
+
+    lab = picture(page, "widgets.sampling_lab(")
+    with change_of(lab.locator(".nc-ct")):
+        drag(slider(lab, "temperature"), 0.6)
+    percentages_add_up(lab)
+    photograph_wide_and_narrow(lab, output_path, "lab")
+
+    use_settings_map(picture(page, "widgets.settings_map_widget("), output_path)
+    survive(page, "backbone = load_model", "toy_logits = torch", "widgets.roulette_widget(")
+
+
+def use_settings_map(view: Locator, output_path: str) -> None:
+    """Draw the map by mouse and by keyboard, stop it, choose what is measured, and read the texts of a cell."""
+    cells = view.locator(".nc-map-cell")
+    expect(cells).to_have_count(25)
+    expect(cells.first).to_be_disabled()
+    press_button(view, "Draw the map", key="Enter")
+    expect(view.get_by_text("Writing 100 texts")).to_be_visible()
+    press_button(view, "Stop")
+    expect(view.get_by_text(re.compile("^Stopped after"))).to_be_visible(timeout=A_MINUTE)
+    press_button(view, "Draw the map")
+    expect(view.get_by_text(re.compile(r"^100 texts in [\d.]+ s"))).to_be_visible(timeout=3 * A_MINUTE)
+    expect(cells.first).to_be_enabled()
+    for measure, key in (("loops", ""), ("entropy", "Enter"), ("variety", "Space")):
+        with change_of(view.locator(".nc-map-head")):
+            press_button(view, measure, key=key)
+        assert all(re.fullmatch(r"[\d.]+ ?%?|–", text) for text in cells.all_inner_texts())
+    cells.nth(24).focus()
+    view.page.keyboard.press("Space")
+    expect(view.locator(".nc-map-texts dd")).to_have_count(4)
+    photograph_wide_and_narrow(view, output_path, "map")
+
+
+def use_lesson_05(page: Page, output_path: str) -> None:
+    """Two texts are compared, and the filmstrip is written, stopped, looked behind, and forked."""
+    compared = picture(page, "widgets.comparison_widget(")
+    expect(compared).to_contain_text("First difference: token")
+    photograph_wide_and_narrow(compared, output_path, "comparison")
+
+    film = picture(page, "widgets.filmstrip_widget(")
+    chips = film.locator(".nc-film-chip")
+    expect(film.get_by_text("Done: 30 tokens.")).to_be_visible(timeout=A_MINUTE)
+    first = chips.all_inner_texts()
+    drag(slider(film, "seed"), 0.5)
+    press_keys(slider(film, "seed"), "ArrowRight")
+    press_button(film, "Write again")
+    expect(film.get_by_text("Writing …")).to_be_visible()
+    press_button(film, "Stop", key="Enter")
+    stopped = film.get_by_text(re.compile(r"^Stopped after \d+ tokens?\."))
+    expect(stopped).to_be_visible()
+    n_tokens = int(re.search(r"\d+", stopped.inner_text()).group())
+    assert n_tokens < 30
+    expect(chips).to_have_count(n_tokens)
+    press_button(film, "Write again", key="Space")
+    expect(film.get_by_text(re.compile("^Done: "))).to_be_visible(timeout=A_MINUTE)
+    assert chips.all_inner_texts() != first
+
+    chips.nth(1).click()
+    expect(film.locator(".nc-film-line").first).to_contain_text("token 2:")
+    chips.nth(3).focus()
+    page.keyboard.press("Enter")
+    expect(film.locator(".nc-film-line").first).to_contain_text("token 4:")
+    percentages_add_up(film)
+    before = chips.all_inner_texts()
+    film.get_by_label("take instead").select_option(index=2)
+    press_button(film, "Fork here")
+    expect(film.get_by_text("First difference: token 4")).to_be_visible(timeout=A_MINUTE)
+    film.get_by_label("take instead").select_option("other luck")
+    press_button(film, "Fork here", key="Space")
+    expect(film.locator(".nc-film-title").last).to_contain_text("from token 4 on", timeout=A_MINUTE)
+    assert chips.all_inner_texts() == before
+    expect(film.get_by_text(re.compile("^Done: "))).to_be_visible(timeout=A_MINUTE)
+    photograph_wide_and_narrow(film, output_path, "filmstrip")
+
+    press_button(film, "Write again")
+    film = run_cell(page, "widgets.filmstrip_widget(")
+    expect(film.get_by_text("Done: 30 tokens.")).to_be_visible(timeout=A_MINUTE)
+    assert film.locator(".nc-film-chip").all_inner_texts() == first
+    survive(page, "backbone = load_model", "foxes_ids =", "cooler =", "widgets.filmstrip_widget(")
+    film = picture(page, "widgets.filmstrip_widget(")
+    expect(film.get_by_text("Done: 30 tokens.")).to_be_visible(timeout=A_MINUTE)
+    expect(button(film, "Fork here")).to_be_disabled()
+
+
+def survive(page: Page, *cells: str) -> None:
+    """After a reload all pictures live on; after a restart they say that they do not; run again, they live.
+
+    cells: what is run again, and the last of these cells has a live picture.
+    """
+    pictures = page.locator(".nc-live")
+    count = pictures.count()
+    save_and_reload(page)
+    expect(pictures).to_have_count(count, timeout=A_MINUTE)
+    move_first_slider(page, cells[-1])
+    expect(page.get_by_text(GONE).and_(page.locator(":visible"))).to_have_count(0)
+    restart_kernel(page)
+    expect(page.get_by_text(GONE).and_(page.locator(":visible"))).to_have_count(count)
+    for code in cells:
+        run_cell(page, code)
+    move_first_slider(page, cells[-1])
+    expect(picture(page, cells[-1]).get_by_text(GONE)).to_be_hidden()
+
+
+def move_first_slider(page: Page, code: str) -> None:
+    """The first slider of a picture moves the number behind it, and the drawing where that follows at once."""
+    view = picture(page, code)
+    one = view.locator(".widget-slider").first
+    if "filmstrip" in code:
+        drag(one, 0.4)
+        return
+    before = drawing(view).text_content()
+    drag(one, 0.35, on_the_way=lambda: expect(drawing(view)).not_to_have_text(before))
+
+
+USE = {
+    "00_start_here.ipynb": look_at_lesson_00,
+    "01_tokenization.ipynb": use_lesson_01,
+    "03_next_token.ipynb": use_lesson_03,
+    "04_sampling.ipynb": use_lesson_04,
+    "05_generation.ipynb": use_lesson_05,
+}
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
-def test_every_cell_runs_none_complains_and_the_pictures_live(
-    lab_address: str, page: Page, lesson: str, output_path: str
-):
-    open_and_run(page, lab_address, lesson)
+def test_every_cell_runs_none_complains_and_the_pictures_live(copies, page: Page, lesson: str, output_path: str):
+    open_notebook(page, copies.address, f"notebooks/{lesson}")
+    run_all(page)
+    for _ in range(2):  # between two cells it is idle, too
+        wait_until_idle(page)
+        page.wait_for_timeout(1_000)
     expect(page.locator(".jp-OutputArea-output").first).to_be_attached()
     for kind in ("application/vnd.jupyter.error", "application/vnd.jupyter.stderr"):
         complaints = page.locator(f".jp-OutputArea-output[data-mime-type='{kind}']")
         assert complaints.all_inner_texts() == []
     expect(page.locator(".jp-Dialog")).to_have_count(0)
     USE[lesson](page, output_path)
-
-
-def photograph(view: Locator, folder: str, name: str) -> None:
-    """Keep a picture for people to look at; a view wider than its place is a defect."""
-    view.scroll_into_view_if_needed()
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    view.screenshot(path=Path(folder) / f"{name}.png")
-    assert view.evaluate("view => view.scrollWidth <= view.clientWidth + 1"), f"{name} is wider than its place"
