@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from .errors import SettingsError
-from .settings import GenerationSettings
+from .settings import GenerationSettings, check_count
 from .tokens import check_token_ids
 
 
@@ -124,6 +124,8 @@ def roulette(probs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def luck(seed: int, n: int) -> list[float]:
     """The first n numbers u that belong to a seed: one for each token. The same seed always gives the same numbers."""
+    check_count("seed", seed, least=0)
+    check_count("n", n, least=0)
     numbers = random.Random(seed)
     return [numbers.random() for _ in range(n)]
 

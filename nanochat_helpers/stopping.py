@@ -15,6 +15,8 @@ from .tokens import TextDecoder
 def room_for_reply(backbone, prompt_length: int, settings: GenerationSettings) -> int:
     """How many tokens a reply to this prompt can have: what the settings allow, and the context has room for."""
     check_can_write(backbone.name, backbone.family)
+    if not isinstance(settings, GenerationSettings):
+        raise SettingsError(f"settings must be GenerationSettings(...), not {settings!r:.60}.")
     if prompt_length >= backbone.context_length:
         raise ContextError(
             f"The prompt has {prompt_length} tokens, but {backbone.name} takes {backbone.context_length}, "

@@ -357,3 +357,8 @@ def test_token_ids_of_numpy_and_torch_are_welcome():
     for input_ids in (torch.tensor([65, 66]), torch.tensor([65, 66]).numpy()):
         steps = list(stream(ScriptedBackbone("Hello."), input_ids, GenerationSettings(temperature=0)))
         assert "".join(step.text for step in steps) == "Hello."
+
+
+def test_settings_that_are_none_are_one_sentence():
+    with pytest.raises(SettingsError, match=r"must be GenerationSettings\(\.\.\.\), not \{'seed': 1\}"):
+        next(stream(ScriptedBackbone("Hi"), PROMPT, {"seed": 1}))

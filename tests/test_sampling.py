@@ -572,6 +572,12 @@ def test_a_longer_list_begins_with_the_shorter_one():
     assert luck(7, 0) == []
 
 
+@pytest.mark.parametrize(("seed", "n"), [(-1, 3), (None, 3), ("a", 3), (1, -1), (1, 2.5)])
+def test_luck_needs_a_seed_and_a_count(seed, n):
+    with pytest.raises(SettingsError, match="is not allowed"):
+        luck(seed, n)
+
+
 def test_luck_is_even_and_on_the_bar():
     numbers = luck(1, 10_000)
     assert all(0 <= u < 1 for u in numbers)
