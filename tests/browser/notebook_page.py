@@ -8,6 +8,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, expect
 
 A_MINUTE = 60_000
+ERROR = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
 
 
 def open_notebook(page: Page, lab_address: str, path: str) -> None:
@@ -49,6 +50,7 @@ def run_cell(page: Page, code: str) -> Locator:
     page.keyboard.press("Control+Enter")
     expect(number).not_to_have_text(before)
     expect(number).to_have_text(re.compile(r"\[\d+\]:"), timeout=A_MINUTE)
+    assert cell_with(page, code).first.locator(ERROR).all_inner_texts() == []
     return picture(page, code)
 
 

@@ -78,7 +78,7 @@ def move_every_slider(view: Locator) -> None:
     """Each slider moves the drawing, while it is dragged and by the arrow keys."""
     for one in view.locator(".widget-slider").all():
         before = drawing(view).text_content()
-        drag(one, 0.3, on_the_way=lambda before=before: expect(drawing(view)).not_to_have_text(before))
+        drag(one, 0.2, on_the_way=lambda before=before: expect(drawing(view)).not_to_have_text(before))
         with change_of(drawing(view)):
             press_keys(one, "ArrowRight", "ArrowRight")
 
@@ -160,7 +160,7 @@ def use_lesson_04(page: Page, output_path: str) -> None:
     photograph_wide_and_narrow(lab, output_path, "lab")
 
     use_settings_map(picture(page, "widgets.settings_map_widget("), output_path)
-    survive(page, "backbone = load_model", "toy_logits = torch", "widgets.roulette_widget(")
+    survive(page, "backbone = load_model", "toy_logits = torch", 'my_guess = " hot"', "widgets.roulette_widget(")
 
 
 def use_settings_map(view: Locator, output_path: str) -> None:
@@ -175,7 +175,7 @@ def use_settings_map(view: Locator, output_path: str) -> None:
     press_button(view, "Draw the map")
     expect(view.get_by_text(re.compile(r"^100 texts in [\d.]+ s"))).to_be_visible(timeout=3 * A_MINUTE)
     expect(cells.first).to_be_enabled()
-    for measure, key in (("loops", ""), ("entropy", "Enter"), ("variety", "Space")):
+    for measure, key in (("loops", ""), ("entropy", "Enter"), ("distinct pairs", "Space")):
         with change_of(view.locator(".nc-map-head")):
             press_button(view, measure, key=key)
         assert all(re.fullmatch(r"[\d.]+ ?%?|–", text) for text in cells.all_inner_texts())
