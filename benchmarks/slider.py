@@ -57,6 +57,8 @@ print("python", statistics.median(milliseconds), milliseconds[189])
 WATCH = """
 ([slider, target]) => {
     window.times = [];
+    if (slider.dataset.watched) return;
+    slider.dataset.watched = "yes";
     let pressed = null;
     slider.addEventListener("keydown", () => { pressed = performance.now(); }, true);
     new MutationObserver(() => {
