@@ -126,17 +126,19 @@ def test_a_click_may_arrive_twice():
     assert (strip.selected, told) == (1, [1, 1])
 
 
-def test_the_choice_ends_with_the_text_that_had_it():
+def test_the_chosen_place_is_chosen_again_once_a_text_that_is_written_anew_reaches_it():
     strip = Filmstrip()
     strip.show(PARIS)
     last = chips(strip)[2]
     last.click()
     strip.show(PARIS[:2])
     assert strip.selected is None
+    assert "token 3" not in strip.html
     last.click()  # it was on its way when the text became shorter
     assert strip.selected is None
     strip.show(PARIS)
-    assert "nc-film-on" not in chips(strip)[2]._dom_classes
+    assert strip.selected == 2
+    assert "nc-film-on" in chips(strip)[2]._dom_classes
 
 
 def test_the_first_difference_is_marked_by_a_sign_too():

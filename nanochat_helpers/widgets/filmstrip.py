@@ -58,23 +58,22 @@ class Filmstrip(Shown):
 
     @property
     def selected(self) -> int | None:
-        """The place of the token that was chosen, from 0; None while there is none."""
-        return self._selected
+        """The place of the token that was chosen, from 0; None while there is none, or the text does not reach it."""
+        is_there = self._selected is not None and self._selected < len(self._tokens)
+        return self._selected if is_there else None
 
     @property
     def html(self) -> str:
         """The same as a picture that stands still."""
-        return views.filmstrip_html(self._tokens, selected=self._selected, first_difference=self._first_difference)
+        return views.filmstrip_html(self._tokens, selected=self.selected, first_difference=self._first_difference)
 
     def show(self, tokens: Sequence[FilmToken], *, first_difference: int | None = None) -> None:
         """Show a text in place of the one before. first_difference: the place of a chip that gets a mark.
 
-        The chosen place stays chosen as long as the text reaches it.
+        The chosen place stays chosen, also in a text that is written anew: from where it reaches that place.
         """
         with self._lock:
             self._tokens, self._first_difference = tuple(tokens), first_difference
-            if self._selected is not None and self._selected >= len(self._tokens):
-                self._selected = None
             self._refresh()
 
     def select(self, place: int | None) -> None:
@@ -122,9 +121,9 @@ class Filmstrip(Shown):
             )
 
     def _sentence(self):
-        if self._selected is not None:
-            token = self._tokens[self._selected]
-            return f"<b>token {self._selected + 1}:</b> {html.escape(views.sentence(token))}"
+        if self.selected is not None:
+            token = self._tokens[self.selected]
+            return f"<b>token {self.selected + 1}:</b> {html.escape(views.sentence(token))}"
         return HINT if self._tokens else "No tokens yet."
 
 
