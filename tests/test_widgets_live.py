@@ -106,6 +106,7 @@ def test_a_slider_has_its_settings_name_in_full_and_a_value_within_what_is_allow
     made = slider(name, controls.RANGES[name][1])
     assert made.description == name
     assert made.style.description_width not in ("", None)
+    assert made.tooltip == controls.MEANINGS[name]
     if name != "u":
         for end in (made.min, made.max):
             GenerationSettings(**{name: end})

@@ -24,6 +24,17 @@ RANGES = {
     "seed": ("IntSlider", 0, 100, 1),
     "u": ("FloatSlider", 0.0, 0.999, 0.001),
 }
+# What stands beside the mouse when it rests on a name.
+MEANINGS = {
+    "temperature": "divides the logits; 0: always the most likely token",
+    "top_k": "keeps the k most likely tokens; 0: off",
+    "top_p": "keeps the best tokens until they have this much together; 1: off",
+    "min_p": "keeps what is at least this likely, compared with the best token; 0: off",
+    "repetition_penalty": "weakens tokens that were used before; 1: off",
+    "max_new_tokens": "so many tokens may be written",
+    "seed": "fixes the luck",
+    "u": "where the needle points",
+}
 
 
 def slider(name: str, value: float) -> Any:
@@ -32,7 +43,7 @@ def slider(name: str, value: float) -> Any:
         raise SettingsError(f"{name!r} has no slider; these have one: {', '.join(RANGES)}.")
     widgets = ipywidgets_or_none()
     kind, low, high, step = RANGES[name]
-    return getattr(widgets, kind)(
+    control = getattr(widgets, kind)(
         value=value,
         min=min(low, value),
         max=max(high, value),
@@ -42,6 +53,8 @@ def slider(name: str, value: float) -> Any:
         style={"description_width": "9.5em"},
         layout=widgets.Layout(width="100%", max_width="42em"),
     )
+    control.tooltip = MEANINGS[name]  # set apart: ipywidgets 7 knows none here, and 8 would say "null" without it
+    return control
 
 
 def change_settings(settings: GenerationSettings, values: dict[str, Any]) -> GenerationSettings:
