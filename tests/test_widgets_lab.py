@@ -57,7 +57,7 @@ def ids_of(tokens):
 
 
 def expected_ids(backbone, settings, prompt=PROMPT):
-    """What `stream` writes. Only at moderate settings: in the long tail of hot ones a rounding error is another token."""
+    """What `stream` writes. Only at moderate settings: in the long tail of hot ones rounding decides."""
     return [step.token_id for step in stream(backbone, backbone.tokenizer.encode(prompt), settings)]
 
 
