@@ -1,12 +1,10 @@
 """The sampling lab in a real JupyterLab: each slider and each button by mouse and by keyboard, and what the page shows.
 
-All tests share one page, and each runs the lab's cell again.
+They run in a notebook with nothing but the lab.
 """
 
 import contextlib
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -34,15 +32,16 @@ from notebook_page import (
 from playwright.sync_api import Locator, Page, expect
 
 from nanochat_helpers.models import find_model
-from nanochat_helpers.sampling import luck
 from nanochat_helpers.settings import PRESETS, GenerationSettings
 from nanochat_helpers.views.lab import PICTURES
-from nanochat_helpers.widgets.controls import MEANINGS
 
 SETUP = """
+from ipywidgets import Widget
+
 from nanochat_helpers import load_model
 from nanochat_helpers.widgets import sampling_lab
 
+Widget.close_all()  # the labs of other tests
 backbone = load_model("smollm2")
 """
 LAB = 'sampling_lab(backbone, prompt="The best thing about the sea is")'
@@ -60,23 +59,13 @@ SLIDERS = {
 DONE = re.compile(r"^\d+ tokens? in [\d.]+ s")
 
 
-@pytest.fixture(scope="module")
-def notebook(copies, browser) -> Iterator[Page]:
-    """A notebook with nothing but the lab."""
-    page = browser.new_page()
-    open_lab(page, copies, "lab.ipynb", SETUP, LAB)
-    yield page
-    page.close()
-
-
 @pytest.fixture
-def lab(notebook, output_path) -> Iterator[Locator]:
-    """A new lab that has written its first text; how the page looks after the test is kept as a picture."""
-    notebook.set_viewport_size({"width": 1280, "height": 800})
-    lab = run_cell(notebook, LAB)
+def lab(copies, page: Page) -> Locator:
+    """A new lab that has written its first text. The kernel of the test before is used again."""
+    open_lab(page, copies, "lab.ipynb", SETUP, LAB)
+    lab = picture(page, LAB)
     expect(line(lab, DONE)).to_be_visible(timeout=A_MINUTE)
-    yield lab
-    notebook.screenshot(path=Path(output_path) / "page_after_the_test.png")
+    return lab
 
 
 def open_lab(page: Page, copies, name: str, *cells: str) -> None:
@@ -110,13 +99,8 @@ def pictures(lab: Locator) -> Locator:
 
 def needle_and_text_agree(lab: Locator) -> None:
     """The token that the needle points at is the first one of the text, once that is written."""
-    lab.page.wait_for_function(AGREE, arg=lab.element_handle(), timeout=A_MINUTE)
-
-
-AGREE = """lab => {
-    const [needle, chip] = [".nc-ro p b", ".nc-film-strip .nc-film-chip"].map(part => lab.querySelector(part));
-    return needle && chip && needle.innerText === chip.innerText.replace(/^≠ /, "");
-}"""
+    token = lab.locator(".nc-ro p b").inner_text()
+    expect(chips(lab).first).to_have_text(re.compile(f"^(≠ )?{re.escape(token)}$"), timeout=A_MINUTE)
 
 
 def code_follows(lab: Locator, name: str) -> None:
@@ -174,7 +158,6 @@ def test_arrow_keys_move_each_slider_by_one_step(lab):
         assert value_of(slider(lab, name)) == pytest.approx(before + way * step)
         code_follows(lab, name)
         percentages_add_up(lab)
-        expect(slider(lab, name).locator("label")).to_have_attribute("title", MEANINGS[name])
     needle_and_text_agree(lab)
 
 
@@ -184,8 +167,6 @@ def test_the_needle_points_at_the_first_token_of_the_text_for_every_luck(lab):
         with change_of(pictures(lab)):
             press_keys(slider(lab, "seed"), "ArrowRight", "ArrowRight")
         code_follows(lab, "seed")
-        [u] = luck(int(value_of(slider(lab, "seed"))), 1)
-        expect(lab.locator(".nc-rn")).to_have_text(f"u = {f'{u:.3f}'.removesuffix('0')}")
         needle_and_text_agree(lab)
         seen.add(chips(lab).first.inner_text())
     assert len(seen) > 1
@@ -248,18 +229,6 @@ def test_pinned_settings_are_compared_up_to_the_first_difference(lab, output_pat
     expect(different).to_have_count(0)
 
 
-def test_the_pictures_stay_at_the_chosen_token_when_the_text_is_written_anew(lab):
-    place = lab.get_by_text(re.compile(r"^\(token \d+ of the text\)$"))
-    chips(lab).nth(4).click()
-    expect(place).to_have_text("(token 5 of the text)")
-    with change_of(pictures(lab)):
-        press_keys(slider(lab, "seed"), "ArrowRight")
-    code_follows(lab, "seed")
-    expect(lab.locator(".nc-film-line").first).to_contain_text("token 5:", timeout=A_MINUTE)
-    expect(place).to_have_text("(token 5 of the text)")
-    expect(chips(lab).nth(4)).to_have_text(lab.locator(".nc-ro p b").inner_text())
-
-
 def test_a_fork_takes_another_token_and_keeps_all_before_it(lab, output_path):
     before = chips(lab).all_inner_texts()
     chips(lab).nth(2).focus()
@@ -298,20 +267,14 @@ def test_a_wrong_prompt_is_told_in_the_line_and_the_rest_stays_usable(lab):
 
 
 def test_a_hostile_prompt_is_shown_as_text(lab, output_path):
-    dialogs = []
-
-    def note(dialog):
-        dialogs.append(dialog.message)
-        dialog.dismiss()
-
-    lab.page.on("dialog", note)
+    page, dialogs = lab.page, []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     hostile = "<script>alert(1)</script><img src=x onerror=alert(2)> \u202e\"'&lt; <|im_end|>"
     lab.get_by_label("prompt", exact=True).fill(hostile)
     expect(lab.get_by_label("The text so far")).to_contain_text(hostile, timeout=A_MINUTE)
     expect(lab.get_by_text("What comes after")).to_contain_text("U+202E")
     expect(line(lab, DONE)).to_be_visible(timeout=A_MINUTE)
     assert lab.locator("script, img").count() == 0
-    lab.page.remove_listener("dialog", note)
     assert dialogs == []
     photograph(lab, output_path, "hostile")
 
@@ -339,8 +302,8 @@ def test_sliders_may_be_moved_while_the_model_is_loading(copies, page):
 def test_the_cell_can_be_run_again_while_it_is_writing(lab):
     page = lab.page
     press_keys(slider(lab, "max_new_tokens"), "End")
-    lab.get_by_label("prompt", exact=True).fill("3, 6, 9, 12, 15,")
-    expect(lab.get_by_label("The text so far")).to_contain_text("3, 6, 9, 12, 15, 18,")
+    lab.get_by_label("prompt", exact=True).fill("1, 2, 3, 4, 5, 6, 7,")
+    expect(lab.get_by_label("The text so far")).to_contain_text("1, 2, 3, 4, 5, 6, 7, 8,")
     lab = run_cell(page, LAB)
     settings_are(lab, START)
     with change_of(pictures(lab)):
@@ -350,9 +313,16 @@ def test_the_cell_can_be_run_again_while_it_is_writing(lab):
     percentages_add_up(lab)
 
 
-def test_the_lab_says_so_when_its_kernel_is_gone_and_lives_on_after_a_reload(lab, output_path):
+def test_the_lab_lives_on_after_a_reload_and_says_so_when_its_kernel_is_gone(lab, output_path):
     page, gone = lab.page, lab.get_by_text(GONE)
     expect(gone).to_be_hidden()
+    save_and_reload(page)
+    expect(chips(lab).first).to_be_visible(timeout=A_MINUTE)
+    with change_of(pictures(lab)):
+        drag(slider(lab, "temperature"), 0.7)
+    code_follows(lab, "temperature")
+    needle_and_text_agree(lab)
+
     restart_kernel(page)
     expect(gone).to_be_visible()
     photograph(lab, output_path, "kernel_gone")
@@ -364,14 +334,6 @@ def test_the_lab_says_so_when_its_kernel_is_gone_and_lives_on_after_a_reload(lab
     with change_of(pictures(lab)):
         drag(slider(lab, "top_p"), 0.5)
     code_follows(lab, "top_p")
-    needle_and_text_agree(lab)
-
-    save_and_reload(page)
-    expect(chips(lab).first).to_be_visible(timeout=A_MINUTE)
-    expect(gone).to_be_hidden()
-    with change_of(pictures(lab)):
-        drag(slider(lab, "temperature"), 0.7)
-    code_follows(lab, "temperature")
     needle_and_text_agree(lab)
 
 
