@@ -54,6 +54,19 @@ def test_of_jobs_that_come_quickly_only_the_last_is_done():
     assert log == [4]
 
 
+def test_a_job_that_was_replaced_while_it_waited_for_its_turn_is_not_done():
+    log, go_on, worker, threads = [], threading.Event(), Worker(), []
+    worker.start(lambda cancel: go_on.wait(10))
+    for number in range(5):
+        worker.start(lambda cancel, number=number: log.append(number))
+        threads.append(worker._thread)
+        time.sleep(0.02)  # each is now waiting behind the first
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert log == [4]
+
+
 def test_a_job_that_still_waits_can_be_stopped():
     log, worker = [], Worker()
     worker.start(lambda cancel: log.append("done"), after=0.2)

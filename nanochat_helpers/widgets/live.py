@@ -146,7 +146,8 @@ class Worker:
         def run():
             if not cancel.wait(after):
                 with self._turn:
-                    job(cancel)
+                    if not cancel.is_set():  # who waits for its turn may be replaced there: turns come in no order
+                        job(cancel)
 
         self._thread = threading.Thread(target=run)  # no daemon: torch must not be cut off when Python ends
         self._thread.start()
