@@ -30,7 +30,7 @@ RUN = [PYTHON, "-P", "-m"]
 STATE = os.path.join(VENV, "nanochat.json")
 LOG = os.path.join(VENV, "setup.log")
 LOCK = os.path.join(ROOT, "requirements.lock")
-MODEL = "smollm2"
+MODELS = ["smollm2", "minilm"]  # the lessons chat with the first and search with the second
 FIRST_LESSON = "notebooks/00_start_here.ipynb"
 # On Linux the usual torch brings gigabytes of CUDA packages; this index has builds without them.
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -149,15 +149,15 @@ def packages_key():
     return digest.hexdigest()
 
 
-def model_key():
-    """Return which model belongs into which cache: another cache folder has to be filled, too."""
-    return MODEL + " in " + os.environ.get("NANOCHAT_CACHE", "")
+def models_key():
+    """Return which models belong into which cache: another cache folder has to be filled, too."""
+    return " ".join(MODELS) + " in " + os.environ.get("NANOCHAT_CACHE", "")
 
 
-def model_is_there(state):
-    """Tell whether the model is fetched for this cache folder, and nobody has emptied that since."""
-    folder = state.get("folder") or ""
-    return state.get("model") == model_key() and os.path.isfile(os.path.join(folder, "nanochat.json"))
+def models_are_there(state):
+    """Tell whether the models are fetched for this cache folder, and nobody has emptied that since."""
+    marks = [os.path.join(folder, "nanochat.json") for folder in state.get("folders") or [""]]
+    return state.get("models") == models_key() and all(map(os.path.isfile, marks))
 
 
 def venv_works(state):
@@ -294,11 +294,11 @@ def install_packages(holders):
         json.dump(LAB_SETTINGS, file, indent=1)
 
 
-def fetch_model(holders):
-    """Fetch and convert the default model, and return its folder; progress and errors are the command's own."""
-    print("4/4 Fetching the default model", flush=True)
+def fetch_models(holders):
+    """Fetch and convert the models, and return their folders; progress and errors are the command's own."""
+    print("4/4 Fetching the models", flush=True)
     done = subprocess.run(
-        RUN + ["nanochat_helpers.cli", "models", "fetch", MODEL],
+        RUN + ["nanochat_helpers.cli", "models", "fetch"] + MODELS,
         stdout=subprocess.PIPE,
         pass_fds=holders,
         env=dict(os.environ, PYTHONIOENCODING="utf-8"),
@@ -307,8 +307,9 @@ def fetch_model(holders):
     sys.stdout.buffer.write(done.stdout)  # as it came: this terminal may not know all of its letters
     sys.stdout.flush()
     if done.returncode:
-        raise Problem("The default model is not there yet: see the line above, then run the same command again")
-    return done.stdout.decode("utf-8", "replace").strip().rpartition(" is ready in ")[2]
+        raise Problem("The models are not all there yet: see the line above, then run the same command again")
+    lines = done.stdout.decode("utf-8", "replace").splitlines()
+    return [line.rpartition(" is ready in ")[2] for line in lines if " is ready in " in line]
 
 
 def set_up():
@@ -316,7 +317,7 @@ def set_up():
     packages = packages_key()
 
     def is_ready(state):
-        return state.get("packages") == packages and model_is_there(state) and venv_works(state)
+        return state.get("packages") == packages and models_are_there(state) and venv_works(state)
 
     if is_ready(read_state()):
         return
@@ -332,8 +333,8 @@ def set_up():
                 install_torch(torch_pin(), holders)
             install_packages(holders)
             write_state({"root": ROOT, "packages": packages})
-        folder = fetch_model(holders)
-        write_state({"root": ROOT, "packages": packages, "model": model_key(), "folder": folder})
+        folders = fetch_models(holders)
+        write_state({"root": ROOT, "packages": packages, "models": models_key(), "folders": folders})
 
 
 # --- the commands ----------------------------------------------------------------------------------------------------

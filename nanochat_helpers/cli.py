@@ -273,13 +273,16 @@ def list_all() -> None:
     typer.echo(f"\nThey are kept in {cache_dir()}. Fetch one with: nanochat models fetch NAME")
 
 
-@models_app.command(epilog="Example: nanochat models fetch smollm2")
-def fetch(name: Annotated[str, typer.Argument(help="A name from the list, or a hub id such as owner/name.")]) -> None:
-    """Fetch a model now, so that later all works offline."""
+@models_app.command(epilog="Example: nanochat models fetch smollm2 minilm")
+def fetch(
+    names: Annotated[list[str], typer.Argument(help="Names from the list, or hub ids such as owner/name.")],
+) -> None:
+    """Fetch one model or several now, so that later all works offline."""
     from .models import fetch_model
 
-    files = fetch_model(name)
-    typer.echo(f"{name} is ready in {files.folder}")
+    for name in names:
+        files = fetch_model(name)
+        typer.echo(f"{name} is ready in {files.folder}")
 
 
 @models_app.command(epilog="Example: nanochat models remove distilgpt2")

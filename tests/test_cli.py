@@ -435,7 +435,8 @@ def test_a_full_disk_is_one_line_that_does_not_blame_nanochat():
 def test_fetch_says_where_the_model_is_for_start_py_reads_it(nanochat, monkeypatch):
     found = SimpleNamespace(folder=Path("/some where/smollm2"))
     monkeypatch.setattr("nanochat_helpers.models.fetch_model", lambda name: found)
-    assert nanochat("models", "fetch", "smollm2").out == f"smollm2 is ready in {found.folder}\n"
+    expected = f"smollm2 is ready in {found.folder}\nminilm is ready in {found.folder}\n"
+    assert nanochat("models", "fetch", "smollm2", "minilm").out == expected
 
 
 # --- a conversation in a terminal

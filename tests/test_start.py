@@ -59,10 +59,11 @@ with (HERE / "calls.txt").open("a") as file:
 if (HERE / "fail").exists():
     sys.exit(int((HERE / "fail").read_text()))
 if sys.argv[1] == "models":
-    folder = pathlib.Path(os.environ.get("NANOCHAT_CACHE") or HERE / "my cache é")
-    folder.mkdir(exist_ok=True)
-    (folder / "nanochat.json").touch()
-    print("smollm2 is ready in", folder)
+    cache = pathlib.Path(os.environ.get("NANOCHAT_CACHE") or HERE / "my cache é")
+    for name in sys.argv[3:]:
+        (cache / name).mkdir(parents=True, exist_ok=True)
+        (cache / name / "nanochat.json").touch()
+        print(name, "is ready in", cache / name)
 """
 
 
@@ -183,7 +184,7 @@ def test_setup_makes_a_venv_with_the_project_in_it_and_fetches_the_model(ready):
         [python, "-c", "import nanochat_helpers as n; print(n.__file__)"], cwd="/", text=True
     )
     assert Path(found.strip()) == ready.folder / "nanochat_helpers" / "__init__.py"
-    assert ready.lines("calls.txt")[0] == "models fetch smollm2"
+    assert ready.lines("calls.txt")[0] == "models fetch smollm2 minilm"
 
 
 def test_jupyterlab_is_told_not_to_ask(ready):
@@ -207,15 +208,15 @@ def test_chat_hands_its_arguments_on(ready):
 def test_another_cache_folder_gets_the_model_too(ready, tmp_path):
     before = ready.lines("calls.txt")
     ready.run("setup", NANOCHAT_CACHE=str(tmp_path))
-    assert ready.lines("calls.txt") == [*before, "models fetch smollm2"]
+    assert ready.lines("calls.txt") == [*before, "models fetch smollm2 minilm"]
 
 
 def test_a_model_that_is_gone_is_fetched_again_and_nothing_else_is_done(ready):
     builds, calls = ready.lines("builds.txt"), ready.lines("calls.txt")
-    shutil.rmtree(ready.folder / "my cache é")
+    shutil.rmtree(ready.folder / "my cache é" / "minilm")
     out, _ = ready.run("setup")
     assert "smollm2 is ready in" in out
-    assert ready.lines("calls.txt") == [*calls, "models fetch smollm2"]
+    assert ready.lines("calls.txt") == [*calls, "models fetch smollm2 minilm"]
     assert ready.lines("builds.txt") == builds
     ready.run("setup")
     assert len(ready.lines("calls.txt")) == len(calls) + 1
@@ -276,7 +277,7 @@ def test_killed_while_making_the_venv_it_carries_on(project, progress):
     project.wait_for((project.folder / progress).exists)
     kill_everything(process)
     project.run("setup")
-    assert project.lines("calls.txt") == ["models fetch smollm2"]
+    assert project.lines("calls.txt") == ["models fetch smollm2 minilm"]
 
 
 @posix
@@ -288,7 +289,7 @@ def test_killed_while_pip_is_at_work_it_makes_the_venv_again(project):
     (project.folder / "wait").unlink()
     out, _ = project.run("setup")
     assert "Making .venv" in out
-    assert project.lines("calls.txt") == ["models fetch smollm2"]
+    assert project.lines("calls.txt") == ["models fetch smollm2 minilm"]
 
 
 @posix
@@ -311,7 +312,7 @@ def test_two_setups_at_once_do_the_work_once(project):
         out, err = process.communicate(timeout=120)
         assert process.returncode == 0, out + err
     assert project.lines("builds.txt") == ["begin", "end"]
-    assert project.lines("calls.txt") == ["models fetch smollm2"]
+    assert project.lines("calls.txt") == ["models fetch smollm2 minilm"]
 
 
 @posix
@@ -332,7 +333,7 @@ def test_a_model_that_could_not_be_fetched_is_all_that_the_next_run_fetches(proj
     (project.folder / "fail").unlink()
     out, _ = project.run("setup")
     assert "3/4" not in out
-    assert project.lines("calls.txt") == ["models fetch smollm2"] * 2
+    assert project.lines("calls.txt") == ["models fetch smollm2 minilm"] * 2
 
 
 # --- what can go wrong -----------------------------------------------------------------------------------------------
