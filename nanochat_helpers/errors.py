@@ -11,6 +11,7 @@ NanoChatError
 │   ├── ModelDamagedError    a file of the model is incomplete or not what it should be
 │   ├── EngineError          this engine cannot do what was asked, or is not installed
 │   └── CannotChatError      the model is an encoder: it reads text but cannot write it
+├── DocumentError            a file or folder of texts cannot be used for a search
 ├── WorkflowError            a workflow has a mistake; names the step and the key
 └── TraceError               a trace file is damaged or from another version
 """
@@ -58,6 +59,10 @@ class EngineError(ModelError):
 
 class CannotChatError(ModelError):
     """The model is an encoder: it reads text but cannot write it."""
+
+
+class DocumentError(NanoChatError, ValueError):
+    """A file or folder of texts cannot be used for a search."""
 
 
 class WorkflowError(NanoChatError, ValueError):

@@ -6,6 +6,7 @@ the first differing token on, goes through the model. Tokens are chosen elsewher
 
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ import torch
 from ..errors import ContextError
 from . import check_can_write, check_input_ids
 from .batch import Batch
+from .encoder import embed
 from .tuning import tune
 
 
@@ -60,6 +62,10 @@ class LocalBackbone:
     def start_batch(self, input_ids: list[int]) -> Batch:
         """Begin many texts that all go on from these tokens; see `Batch`. It keeps a cache of its own."""
         return Batch(self.model, self._checked(input_ids))
+
+    def embed(self, texts: Sequence[str]) -> torch.Tensor:
+        """One vector of length 1 for each text, shape (texts, 384) for MiniLM. Encoders only; see `encoder`."""
+        return embed(self, texts)
 
     def forget(self) -> None:
         """Drop what is kept of the last input; the next one goes through the model as a whole."""
