@@ -8,7 +8,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from .backbones import check_can_write
@@ -20,7 +20,8 @@ from .postprocess import clean
 from .prompts import check_message, check_messages, encode_prompt, encode_text, stop_strings, takes_system_message
 from .settings import GenerationSettings
 from .stopping import room_for_reply
-from .trace import STEPS, Trace, record_token
+from .trace import Trace, record_token
+from .transcript import as_json, as_markdown
 
 RESERVED_FOR_REPLY = 64
 DEFAULT_SYSTEM = "You are a helpful AI assistant."
@@ -38,11 +39,22 @@ class Reply:
     finish_reason: str
     trace: Trace
 
+    @property
+    def findings(self) -> list[dict]:
+        """What the rules of `safety` found in the message and in the answer; see Trace."""
+        return self.trace.findings
+
+    @property
+    def sources(self) -> list[dict]:
+        """The passages that the answer was to be made from; see Trace."""
+        return self.trace.sources
+
     def __str__(self) -> str:
         return self.text
 
     def __repr__(self) -> str:
-        return f"{self.text}\n({len(self.trace.tokens)} tokens, ended by {self.finish_reason!r})"
+        sources = "".join(f"\n[{source['number']}] {source['source']}" for source in self.sources)
+        return f"{self.text}{sources}\n({len(self.trace.tokens)} tokens, ended by {self.finish_reason!r})"
 
 
 class Chat:
@@ -53,6 +65,9 @@ class Chat:
         NanoChat says nothing, and a model's template may then add a system message of its own (SmolLM2's does).
     settings: the knobs; may be changed between messages.
     history: a strategy that decides which earlier turns stay in the prompt (see `history`).
+    safety: rules for what comes in and what goes out, such as Safety(). A turn that they block is not kept.
+    retriever: looks something up for each message (see `retrieval`). The prompt gets what it finds, the conversation
+        only the message; where it finds nothing, the reply says so, and the model is not asked.
     skip_special_tokens: False leaves the model's control tokens, such as <|im_end|>, visible in its replies.
     """
 
@@ -63,11 +78,14 @@ class Chat:
         system: str | None = None,
         settings: GenerationSettings | None = None,
         history: Callable[..., Fitted] | None = None,
+        safety=None,
+        retriever: Callable | None = None,
         skip_special_tokens: bool = True,
     ):
         self.backbone = load_chat_model() if backbone is None else backbone
         self.settings = GenerationSettings() if settings is None else settings
-        self.history = TokenBudget() if history is None else history
+        self.history = TokenBudget(drop_together=4) if history is None else history
+        self.safety, self.retriever = safety, retriever
         self._check_parts()
         self.skip_special_tokens = skip_special_tokens
         self.system = self._default_system() if system is None else system
@@ -99,16 +117,22 @@ class Chat:
     def stream(self, text: str) -> Iterator[str]:
         """Say something and get the reply piece by piece, as the model writes it; then see `last_reply`.
 
-        The pieces are the raw text. The clean one, which the conversation keeps, is `last_reply.text`.
+        The pieces are the raw text. The clean one, which the conversation keeps, is `last_reply.text`. With rules for
+        what goes out there is one piece, the clean text: nothing is shown before it was looked through.
         """
         self._cancel.clear()
-        before = self.messages
-        settings, trace = self._prepare(text)
+        before, held_back = self.messages, bool(self.safety and self.safety.output_rules)
+        settings, trace = self._begin(text)
+        if trace.finish_reason:
+            self._deliver(before, trace)
+            yield trace.text
+            return
         finish_reason = None
         try:
             for step in self._write(settings, trace):
                 finish_reason = step.finish_reason
-                yield step.text
+                if not held_back:
+                    yield step.text
         except (GeneratorExit, KeyboardInterrupt):
             # The reader stopped listening half-way: what was written so far is the reply. Unless the conversation has
             # gone on without it: a reader may have kept this iterator for long.
@@ -118,6 +142,30 @@ class Chat:
         # llama.cpp may end at the length limit within a character, of which it then tells nothing.
         without_a_word = "cancelled" if self._cancel.is_set() else "length"
         self._finish(before, settings, trace, finish_reason or without_a_word)
+        if held_back:
+            yield trace.text
+
+    def rewind(self, turn: int = -1) -> str:
+        """Forget one of the user's messages and all that came after it; give its text, to be sent anew or changed.
+
+        turn: 0 is the user's first message, -1 the newest. Raises MessageError where there is no such turn.
+        """
+        places = [place for place, message in enumerate(self.messages) if message["role"] == "user"]
+        if type(turn) is not int or not -len(places) <= turn < len(places):
+            raise MessageError(
+                f"There is no turn {turn!r}: this conversation has {len(places)}, the first of them is 0."
+            )
+        place = places[turn]
+        text, self.messages, self.last_reply = self.messages[place]["content"], self.messages[:place], None
+        return text
+
+    def as_json(self) -> str:
+        """The conversation, with the model and the settings, as JSON text."""
+        return as_json(self.messages, model=self.backbone.name, settings=asdict(self.settings))
+
+    def as_markdown(self) -> str:
+        """The conversation as Markdown, for people to read."""
+        return as_markdown(self.messages, f"A conversation with {self.backbone.name}")
 
     def _check_parts(self):
         """Refuse what cannot work, in words: these slips are easily made."""
@@ -128,9 +176,13 @@ class Chat:
             raise SettingsError(f"settings must be GenerationSettings(...), not {self.settings!r:.60}.")
         if not callable(self.history):
             raise SettingsError(f"history must be a strategy such as LastTurns(2), not {self.history!r:.60}.")
+        if not (self.safety is None or hasattr(self.safety, "check_input")):
+            raise SettingsError(f"safety must be a set of rules such as Safety(), not {self.safety!r:.60}.")
+        if not (self.retriever is None or callable(self.retriever)):
+            raise SettingsError(f"retriever must be like Retriever(BM25Search(passages)), not {self.retriever!r:.60}.")
 
-    def _prepare(self, text):
-        """Steps 1 to 3: from the message to the prompt's input_ids."""
+    def _begin(self, text):
+        """Steps 1 to 3: from the message to the prompt's input_ids; or to a reply that needs no model."""
         self._check_parts()
         check_messages(self.messages)
         tokenizer = self.backbone.tokenizer
@@ -138,16 +190,44 @@ class Chat:
         settings = self.settings.change(seed=seed, stop=(*self.settings.stop, *stop_strings(tokenizer)))
         knobs = {**asdict(settings), "stop": list(settings.stop)}
         trace = Trace(self.backbone.name, self.backbone.engine, knobs, text)
-        with _timed(trace, "user input"):
-            trace.messages = messages = [*self.messages, user_message(text)]
-        with _timed(trace, "tokenization"):
-            trace.user_ids = encode_text(text, tokenizer)
-        with _timed(trace, "prompt construction"):
-            fitted = self._fit(messages, settings)
-            prompt = encode_prompt(fitted.messages, tokenizer)
-        trace.dropped, trace.prompt = fitted.dropped, prompt.text
-        trace.input_ids, trace.roles = prompt.input_ids, prompt.roles
+        with trace.timed("user input"):
+            text = self._check(user_message(text)["content"], trace, "input")
+            trace.messages = [*self.messages, user_message(text)]
+        if not trace.finish_reason:
+            with trace.timed("tokenization"):
+                trace.user_ids = encode_text(text, tokenizer)
+            with trace.timed("prompt construction"):
+                self._build_prompt(text, settings, trace)
         return settings, trace
+
+    def _build_prompt(self, text, settings, trace):
+        """Step 3: look something up, choose what fits, and put it into the template."""
+        messages = trace.messages
+        if self.retriever is not None:
+            from .retrieval import NOTHING_FITS, ground
+
+            hits = self.retriever(text)
+            if not hits:
+                trace.text, trace.finish_reason = NOTHING_FITS, "stop"
+                return
+            trace.sources = [_source(number, hit) for number, hit in enumerate(hits, start=1)]
+            messages = [*self.messages, user_message(ground(text, hits))]
+        fitted = self._fit(messages, settings)
+        prompt = encode_prompt(fitted.messages, self.backbone.tokenizer)
+        trace.kept, trace.dropped, trace.prompt = fitted.messages, fitted.dropped, prompt.text
+        trace.input_ids, trace.roles = prompt.input_ids, prompt.roles
+
+    def _check(self, text, trace, where):
+        """What the rules of `safety` leave of a text. Where they block it, the trace gets the reply that says so."""
+        if self.safety is None:
+            return text
+        checked = self.safety.check_input(text) if where == "input" else self.safety.check_output(text)
+        trace.findings += [{"where": where, **asdict(finding)} for finding in checked.findings]
+        if checked.blocked:
+            from .safety import refusal
+
+            trace.text, trace.finish_reason = refusal(checked.findings), "blocked"
+        return checked.text
 
     def _write(self, settings, trace):
         """Steps 4 and 5: the model and the choice of tokens, in turn."""
@@ -161,29 +241,31 @@ class Chat:
         )
         for step in steps:
             trace.tokens.append(record_token(step, self.backbone.tokenizer, time.perf_counter() - start))
-            with _timed(trace, "delivery"):
+            with trace.timed("delivery"):
                 yield step  # what happens until the next token is asked for is the reader's time, step 7
             start = time.perf_counter()
 
     def _finish(self, before, settings, trace, finish_reason):
-        """Steps 6 and 7: clean the text, and keep it, if the conversation is still what it was before."""
+        """Step 6: clean the text and look through it."""
         trace.raw_text = "".join(token.text for token in trace.tokens)
-        trace.finish_reason = finish_reason
-        with _timed(trace, "post-processing"):
+        with trace.timed("post-processing"):
             special_tokens = self.backbone.tokenizer.all_special_tokens if self.skip_special_tokens else []
             cleaned = clean(
                 trace.raw_text, special_tokens=special_tokens, stop=settings.stop, finish_reason=finish_reason
             )
-        trace.text, trace.edits = cleaned.text, [asdict(edit) for edit in cleaned.edits]
-        writing = sum(token.seconds for token in trace.tokens)
-        trace.seconds["model inference"] = writing
-        if self.backbone.engine == "transformers":  # llama.cpp does not tell its two shares apart
-            trace.seconds["model inference"] = inference = sum(token.model_seconds for token in trace.tokens)
-            trace.seconds["generation control"] = writing - inference
-        trace.seconds = {name: round(trace.seconds[name], 6) for name in STEPS if name in trace.seconds}
-        if self.messages is before:
-            self.messages = [*trace.messages, {"role": "assistant", "content": cleaned.text}]
-        self.last_reply = Reply(cleaned.text, finish_reason, trace)
+            trace.text, trace.finish_reason = cleaned.text, finish_reason
+            trace.edits = [asdict(edit) for edit in cleaned.edits]
+            text = self._check(cleaned.text, trace, "output")
+        if trace.finish_reason != "blocked":
+            trace.text = text
+        self._deliver(before, trace)
+
+    def _deliver(self, before, trace):
+        """Step 7: the reply is there. It becomes part of the conversation, if that is still what it was before."""
+        trace.close()
+        if self.messages is before and trace.finish_reason != "blocked":
+            self.messages = [*trace.messages, {"role": "assistant", "content": trace.text}]
+        self.last_reply = Reply(trace.text, trace.finish_reason, trace)
 
     def count_tokens(self, messages: list[dict]) -> int:
         """The length of the prompt that these messages make, template included, in tokens."""
@@ -231,8 +313,5 @@ def _default_backbone():
     return load_chat_model()
 
 
-@contextmanager
-def _timed(trace: Trace, step: str):
-    start = time.perf_counter()
-    yield
-    trace.seconds[step] = trace.seconds.get(step, 0.0) + time.perf_counter() - start
+def _source(number, hit):
+    return {"number": number, **asdict(hit.passage), "score": round(float(hit.score), 4)}

@@ -5,13 +5,16 @@ It only records; it saves to JSON and loads back equal.
 
 import json
 import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import get_origin
 
 from .errors import TraceError
 
-VERSION = 1
+VERSION = 2
 STEPS = (
     "user input",
     "tokenization",
@@ -58,7 +61,11 @@ class TokenRecord:
 class Trace:
     """The record of one reply.
 
-    messages: the conversation with the new message; dropped: those of them that did not fit into the prompt.
+    user_message: as it was typed, also what a rule of `safety` masked then. messages: the conversation with it;
+        dropped: those of them that did not fit into the prompt.
+    kept: the messages that the prompt was made of, with what a strategy of `history` or a retriever added to them.
+    findings: what the rules of `safety` found, and where: {"where": "input" or "output", "rule", "action", …}.
+    sources: the passages that a retriever found: {"number", "source", "place", "text", "score"}.
     roles: whose words each of the input_ids is. seconds: how long each of the seven STEPS took; llama.cpp does not tell
         its steps 4 and 5 apart, and both stand under 4. Step 7 is the time that the reader of the reply took.
     """
@@ -70,6 +77,9 @@ class Trace:
     user_ids: list[int] = field(default_factory=list)
     messages: list[dict] = field(default_factory=list)
     dropped: list[dict] = field(default_factory=list)
+    kept: list[dict] = field(default_factory=list)
+    findings: list[dict] = field(default_factory=list)
+    sources: list[dict] = field(default_factory=list)
     prompt: str = ""
     input_ids: list[int] = field(default_factory=list)
     roles: list[str] = field(default_factory=list)
@@ -80,21 +90,45 @@ class Trace:
     finish_reason: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
 
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Add the time that this block takes to a step."""
+        start = time.perf_counter()
+        yield
+        self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - start
+
+    def close(self) -> None:
+        """Share the time of the tokens between steps 4 and 5, and put the steps into their order."""
+        if self.input_ids:  # else the reply was there without the model
+            writing = sum(token.seconds for token in self.tokens)
+            self.seconds["model inference"] = writing
+            if self.engine == "transformers":  # llama.cpp does not tell its two shares apart
+                self.seconds["model inference"] = inference = sum(token.model_seconds for token in self.tokens)
+                self.seconds["generation control"] = writing - inference
+        self.seconds = {name: round(self.seconds[name], 6) for name in STEPS if name in self.seconds}
+
     def summary(self) -> list[tuple[str, str, str]]:
         """One row for each of the seven steps: its name, what went in, what came out."""
         edited = ", ".join(edit["name"] for edit in self.edits) or "nothing to mend"
+        rules = {where: self._rules(where) for where in ("input", "output")}
         left_out = f", {_count(len(self.dropped), 'message')} dropped" if self.dropped else ""
+        found = f", {_count(len(self.sources), 'source')}" if self.sources else ""
         messages, written = _count(len(self.messages), "message"), _count(len(self.tokens), "token")
         made = [
-            (_short(self.user_message), messages),
+            (_short(self.user_message), messages + rules["input"]),
             (_short(self.user_message), _count(len(self.user_ids), "token id")),
-            (messages, f"a prompt of {_count(len(self.input_ids), 'token')}{left_out}"),
+            (messages, f"a prompt of {_count(len(self.input_ids), 'token')}{found}{left_out}"),
             (_count(len(self.input_ids), "token id"), f"logits for {written}"),
             ("logits and settings", f"{written}, ended by {self.finish_reason!r}"),
-            (_short(self.raw_text), edited),
+            (_short(self.raw_text), edited + rules["output"]),
             (_short(self.text), "shown"),
         ]
         return [(name, took, gave) for name, (took, gave) in zip(STEPS, made, strict=True)]
+
+    def _rules(self, where):
+        """The rules of `safety` that found something there, as the end of a sentence."""
+        found = dict.fromkeys(f"{each['action']} by {each['rule']}" for each in self.findings if each["where"] == where)
+        return "".join(f", {rule}" for rule in found)
 
     def __str__(self) -> str:
         rows = [

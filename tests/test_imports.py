@@ -32,8 +32,13 @@ ORDER = [
     {"stopping"},  # the end of the loop of step 5
     {"generation"},
     {"postprocess"},
+    {"extraction"},  # the second half of step 6: a value out of a reply
+    {"passages"},  # a folder of texts, cut up for `retrieval`
     {"safety", "retrieval"},
+    {"search_quality"},  # how good a retrieval is
+    {"memory"},  # a summary and a search for the strategies of `history`
     {"trace"},
+    {"transcript"},  # a conversation as a file
     {"chat"},
     {"workflow"},
     {"plots", "views"},
