@@ -17,8 +17,8 @@ from nanochat_helpers.views.candidates import five_columns_html
 from nanochat_helpers.views.filmstrip import FilmToken
 from nanochat_helpers.views.markup import split_styles
 from nanochat_helpers.widgets.filmstrip import OTHER_LUCK, Filmstrip, comparison_widget, filmstrip_widget
-from nanochat_helpers.widgets.live import StaticView
-from nanochat_helpers.widgets.writing import SECONDS_A_PICTURE, seldom, written
+from nanochat_helpers.widgets.live import SECONDS_A_PICTURE, StaticView, seldom
+from nanochat_helpers.widgets.writing import written
 
 PARIS = [FilmToken(0, " Paris", 0.621, 1.3), FilmToken(1, ".", 0.9, 0.5), FilmToken(2, "\n", 0.005, 6.0)]
 

@@ -18,8 +18,8 @@ from ..views.candidates import five_columns_html
 from ..views.filmstrip import FilmToken
 from ..views.markup import count, figure, message
 from .controls import change_settings, slider
-from .live import WIDE, Picture, Shown, StaticView, Worker, ipywidgets_or_none, live_box
-from .writing import seldom, written
+from .live import WIDE, Picture, Shown, StaticView, Worker, ipywidgets_or_none, live_box, seldom
+from .writing import written
 
 OTHER_LUCK = -1  # in the list of what to take instead; None would mean that nothing is chosen there
 HINT = "Click a token, or move to it with Tab and press Enter."

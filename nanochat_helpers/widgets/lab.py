@@ -22,8 +22,8 @@ from ..views.markup import count, message
 from .controls import change_settings
 from .filmstrip import Filmstrip, fork_offers
 from .lab_layout import SLIDERS, arrange, make_controls
-from .live import Picture, Shown, StaticView, Worker, ipywidgets_or_none
-from .writing import seldom, written
+from .live import Picture, Shown, StaticView, Worker, ipywidgets_or_none, seldom
+from .writing import written
 
 START = GenerationSettings(max_new_tokens=40, seed=0)
 REST = 0.3  # seconds without a change after which the text is written again

@@ -5,14 +5,17 @@ static HTML for the places where no widget runs (GitHub, print, no ipywidgets).
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import NanoChatError
 from ..views.markup import message, split_styles
 
 WIDE = "initial"  # as description_width: descriptions are cut off otherwise
+SECONDS_A_PICTURE = 0.05  # a page keeps up with 20 pictures a second
+Anything = TypeVar("Anything")
 
 
 def ipywidgets_or_none() -> ModuleType | None:
@@ -163,3 +166,15 @@ class Worker:
             thread.join(timeout)
             if thread.is_alive():
                 raise TimeoutError(f"still at work after {timeout:g} seconds")
+
+
+def seldom(pictures: Iterable[Anything]) -> Iterator[Anything]:
+    """Leave out what comes faster than a page can show; the last one always comes."""
+    waiting, last_time = None, 0.0
+    for picture in pictures:
+        waiting = picture
+        if time.monotonic() - last_time >= SECONDS_A_PICTURE:
+            yield picture
+            waiting, last_time = None, time.monotonic()
+    if waiting is not None:
+        yield waiting

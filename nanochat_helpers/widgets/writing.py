@@ -4,9 +4,8 @@ In: a backbone, input_ids and settings. Out: the text again and again, one token
 """
 
 import threading
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 
@@ -14,9 +13,6 @@ from ..errors import EngineError
 from ..generation import check_input_ids, stream
 from ..settings import GenerationSettings
 from ..views.filmstrip import FilmToken, film_token
-
-SECONDS_A_PICTURE = 0.05  # a page keeps up with 20 pictures a second
-Picture = TypeVar("Picture")
 
 
 def written(
@@ -64,15 +60,3 @@ class _Given:
         logits = torch.full((self._backbone.vocab_size,), -torch.inf)
         logits[self._token_ids[place]] = 0.0
         return logits
-
-
-def seldom(pictures: Iterable[Picture]) -> Iterator[Picture]:
-    """Leave out what comes faster than a page can show; the last one always comes."""
-    waiting, last_time = None, 0.0
-    for picture in pictures:
-        waiting = picture
-        if time.monotonic() - last_time >= SECONDS_A_PICTURE:
-            yield picture
-            waiting, last_time = None, time.monotonic()
-    if waiting is not None:
-        yield waiting
