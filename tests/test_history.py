@@ -1,14 +1,24 @@
 """Step 3: which messages still fit. Whole turns go, the oldest first; the system and the newest message stay."""
 
-from contextlib import suppress
 from itertools import chain
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nanochat_helpers.errors import ContextError, SettingsError
-from nanochat_helpers.history import LastTurns, TokenBudget, fit_budget, keep_last_turns, split_turns
+from nanochat_helpers.errors import ContextError, MessageError, SettingsError
+from nanochat_helpers.history import (
+    NOTES_HEADING,
+    SUMMARY_HEADING,
+    LastTurns,
+    PinnedNotes,
+    RelevantTurns,
+    RunningSummary,
+    TokenBudget,
+    fit_budget,
+    keep_last_turns,
+    split_turns,
+)
 
 
 def message(role, content):
@@ -181,10 +191,299 @@ def test_a_bad_token_budget_is_refused_at_once(max_tokens):
         TokenBudget(max_tokens)
 
 
-@given(conversations(), st.integers(20, 120))
-def test_fitting_leaves_the_conversation_alone(messages, budget):
+# --- what holds for every strategy
+
+
+def first_words(summary, messages):
+    """A toy summary: the first word of each message."""
+    return " ".join([*summary.split(), *(message["content"].split()[0] for message in messages)])
+
+
+def by_shared_letters(question, turns):
+    """A toy search: all turns, those with the most letters of the question first."""
+    return sorted(range(len(turns)), key=lambda place: -len({*turns[place]} & {*question}))
+
+
+@st.composite
+def strategies(draw):
+    number = st.integers(0, 4)
+    plain = st.one_of(
+        st.builds(LastTurns, number),
+        st.builds(TokenBudget, st.none() | st.integers(1, 120), st.integers(1, 4)),
+        st.builds(RunningSummary, st.just(first_words), number),
+        st.builds(RelevantTurns, st.just(by_shared_letters), number, number),
+    )
+    notes = st.lists(st.sampled_from(["a", "b b", "c c c c c"]), max_size=3)
+    return draw(plain | st.builds(PinnedNotes, notes, plain))
+
+
+def content_of_system(messages):
+    return next((message["content"] for message in messages[:1] if message["role"] == "system"), "")
+
+
+@given(strategies(), conversations(), st.integers(0, 120))
+def test_every_strategy_keeps_the_budget_the_system_message_the_order_and_whole_turns(strategy, messages, budget):
     before = [dict(message) for message in messages]
-    for strategy in (LastTurns(1), TokenBudget(budget)):
-        with suppress(ContextError):
-            strategy(messages, count_words, 120)
+    system, turns = split_turns(messages)
+    try:
+        fitted = strategy(messages, count_words, budget)
+    except ContextError:
+        own = getattr(strategy, "history", strategy)
+        assert count_words([*system, *turns[-1]]) > min(budget, getattr(own, "max_tokens", None) or budget)
+        return
+    finally:
         assert messages == before
+    kept = split_turns(fitted.messages)[1]
+    assert count_words(fitted.messages) <= budget
+    assert content_of_system(fitted.messages).startswith(content_of_system(messages))
+    assert [turn for turn in turns if turn in kept] == kept  # whole turns, in their order; no two are equal here
+    assert fitted.dropped == joined(turn for turn in turns if turn not in kept)
+    assert kept[-1] == turns[-1]
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        LastTurns(3),
+        TokenBudget(),
+        TokenBudget(drop_together=4),
+        PinnedNotes(["a note"]),
+        RunningSummary(lambda summary, messages: "a summary"),
+        RelevantTurns(by_shared_letters),
+        PinnedNotes(["a note"] * 50, RelevantTurns(by_shared_letters, n=100)),
+    ],
+    ids=repr,
+)
+def test_a_budget_below_system_and_newest_message_is_an_error_that_says_so(strategy):
+    with pytest.raises(ContextError, match=r"needs a prompt of 7 tokens, but only 6 are free.*shorten the system mess"):
+        strategy(CONVERSATION, count_words, 6)
+
+
+def test_two_hundred_turns_are_counted_a_few_times_only_and_stay_within_the_budget():
+    turns = [[message("user", f"question {n}"), message("assistant", f"answer {n}")] for n in range(200)]
+    messages = [SYSTEM, *joined(turns), message("user", "the last")]
+    every = [
+        LastTurns(100),
+        TokenBudget(),
+        TokenBudget(drop_together=7),
+        PinnedNotes([f"note {n}" for n in range(100)], TokenBudget()),
+        RunningSummary(first_words, 150),
+        RelevantTurns(by_shared_letters, n=200, max_history=3),
+    ]
+    for strategy in every:
+        counted = []
+
+        def count(messages, counted=counted):
+            counted.append(messages)
+            return count_words(messages)
+
+        fitted = strategy(messages, count, 600)
+        assert count_words(fitted.messages) <= 600
+        assert len(counted) <= 45, strategy
+
+
+# --- dropping several turns together
+
+
+@pytest.mark.parametrize(("budget", "dropped"), [(25, 0), (24, 2), (19, 2), (18, 2), (13, 2), (12, 3), (7, 3)])
+def test_dropped_turns_are_rounded_up_to_a_multiple_but_the_newest_stays(budget, dropped):
+    fitted = TokenBudget(drop_together=2)(CONVERSATION, count_words, budget)
+    assert fitted.dropped == joined(TURNS[:dropped])
+
+
+def beginnings(strategy, n_turns=30, budget=50):
+    """The first kept turn after each of n turns."""
+    messages = [message("user", f"{n} two three") for n in range(n_turns)]
+    return [strategy(messages[: n + 1], count_words, budget).messages[0]["content"] for n in range(n_turns)]
+
+
+def test_dropping_together_leaves_the_beginning_of_the_prompt_the_same_for_several_turns():
+    one_by_one, in_fives = beginnings(TokenBudget()), beginnings(TokenBudget(drop_together=5))
+    assert len(set(one_by_one)) == 21  # ten of 30 turns fit: each new one pushes one out
+    assert len(set(in_fives)) == 5
+    assert in_fives[9:16] == ["0 two three"] + ["5 two three"] * 5 + ["10 two three"]
+
+
+@pytest.mark.parametrize("drop_together", [0, -1, 1.5, True, None])
+def test_a_bad_drop_together_is_refused_at_once(drop_together):
+    with pytest.raises(SettingsError, match=r"^drop_together=.* whole number of 1 or more"):
+        TokenBudget(drop_together=drop_together)
+
+
+# --- pinned notes
+
+
+def test_notes_stand_at_the_end_of_the_system_message():
+    fitted = PinnedNotes(["The dog is Biscuit.", "  "], LastTurns(1))(CONVERSATION, count_words, 100)
+    content = f"Be brief.\n\n{NOTES_HEADING}\n- The dog is Biscuit."
+    assert fitted.messages == [message("system", content), *joined(TURNS[-2:])]
+    assert fitted.dropped == joined(TURNS[:2])
+
+
+def test_notes_make_a_system_message_where_there_is_none_and_no_notes_change_nothing():
+    fitted = PinnedNotes("one\n\ntwo")(CONVERSATION[-1:], count_words, 100)
+    assert fitted.messages == [message("system", f"{NOTES_HEADING}\n- one\n- two"), CONVERSATION[-1]]
+    assert PinnedNotes("")(CONVERSATION[-1:], count_words, 100).messages == CONVERSATION[-1:]
+
+
+def test_notes_push_old_turns_out_and_the_last_notes_are_left_out_first():
+    notes = PinnedNotes(["a b", "c d", "e f"], TokenBudget())
+    # 7 for the system and the newest message, 6 for the heading of the notes, 3 for each note.
+    assert len(NOTES_HEADING.split()) == 6
+    for budget, n_notes, n_old in [(7, 0, 0), (15, 0, 1), (16, 1, 0), (19, 2, 0), (22, 3, 0), (28, 3, 1), (40, 3, 3)]:
+        fitted = notes(CONVERSATION, count_words, budget)
+        assert fitted.messages[0]["content"].count("\n- ") == n_notes, budget
+        assert len(split_turns(fitted.messages)[1]) == 1 + n_old, budget
+
+
+@pytest.mark.parametrize("notes", [None, 5, {"dog": "Biscuit"}])
+def test_notes_that_are_no_texts_are_refused(notes):
+    with pytest.raises(SettingsError, match=r"notes=.* a text or a list of texts"):
+        PinnedNotes(notes)
+
+
+@pytest.mark.parametrize("note", [None, 5, "\ud800"])
+def test_a_note_that_is_no_text_is_refused_by_its_number(note):
+    with pytest.raises(MessageError, match="Note 1 "):
+        PinnedNotes(["fine", note])
+
+
+@pytest.mark.parametrize("history", [None, 2, LastTurns])
+def test_notes_need_a_strategy_for_the_turns(history):
+    with pytest.raises(SettingsError, match=r"history must be a strategy such as LastTurns\(2\)"):
+        PinnedNotes([], history)
+
+
+# --- a running summary
+
+
+class Summariser:
+    """Sums up by first words, and remembers what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, summary, messages):
+        self.asked.append((summary, [message["content"] for message in messages]))
+        return first_words(summary, messages)
+
+
+def test_older_turns_become_a_summary_at_the_end_of_the_system_message():
+    fitted = RunningSummary(first_words, 1)(CONVERSATION, count_words, 100)
+    content = f"Be brief.\n\n{SUMMARY_HEADING} one 1 two 2"
+    assert fitted.messages == [message("system", content), *joined(TURNS[-2:])]
+    assert fitted.dropped == joined(TURNS[:2])
+    assert RunningSummary(first_words, 3)(CONVERSATION, count_words, 100).messages == CONVERSATION
+
+
+def test_only_newly_dropped_turns_are_summed_up_together_with_the_summary_so_far():
+    summarise = Summariser()
+    strategy = RunningSummary(summarise, 0)
+    for n in (1, 2, 2, 3, 4):
+        strategy(joined(TURNS[:n]), count_words, 100)
+    assert summarise.asked == [("", ["one", "1"]), ("one 1", ["two", "2"]), ("one 1 two 2", ["three", "3"])]
+
+
+def test_a_conversation_that_took_another_way_does_not_get_the_old_summary():
+    summarise = Summariser()
+    strategy = RunningSummary(summarise, 0)
+    strategy(CONVERSATION[:4], count_words, 100)
+    strategy(CONVERSATION, count_words, 100)
+    edited = [*CONVERSATION[:3], message("user", "zwei"), message("assistant", "II"), message("user", "next")]
+    assert "one 1 zwei II" in strategy(edited, count_words, 100).messages[0]["content"]
+    assert summarise.asked[-1] == ("one 1", ["zwei", "II"])  # what was said before the edit is not summed up again
+    other = [message("user", "uno"), message("user", "dos")]
+    assert strategy(other, count_words, 100).messages[0] == message("system", f"{SUMMARY_HEADING} uno")
+    assert summarise.asked[-1] == ("", ["uno"])
+
+
+def test_a_rewound_conversation_gets_the_summary_that_it_had_then():
+    summarise = Summariser()
+    strategy = RunningSummary(summarise, 0)
+    early = strategy(CONVERSATION[:4], count_words, 100)
+    strategy(CONVERSATION, count_words, 100)
+    n_asked = len(summarise.asked)
+    assert strategy(CONVERSATION[:4], count_words, 100) == early
+    assert strategy(CONVERSATION, count_words, 100).messages[0]["content"].endswith("one 1 two 2 three 3")
+    assert len(summarise.asked) == n_asked
+
+
+def test_a_message_that_is_changed_in_place_is_another_message():
+    strategy = RunningSummary(first_words, 0)
+    messages = [dict(message) for message in CONVERSATION]
+    strategy(messages, count_words, 100)
+    messages[1]["content"] = "uno"
+    assert "uno 1" in strategy(messages, count_words, 100).messages[0]["content"]
+
+
+def test_a_summary_that_does_not_fit_is_cut_after_a_word_or_left_out():
+    strategy = RunningSummary(lambda summary, messages: "s1 s2 s3 s4 s5", 0)
+    # 7 for the system and the newest message, 4 for the heading.
+    assert len(SUMMARY_HEADING.split()) == 4
+    for budget, summary in [(16, "s1 s2 s3 s4 s5"), (15, "s1 s2 s3 …"), (13, "s1 …"), (12, None), (7, None)]:
+        content = strategy(CONVERSATION, count_words, budget).messages[0]["content"]
+        assert content == ("Be brief." + (f"\n\n{SUMMARY_HEADING} {summary}" if summary else "")), budget
+
+
+def test_a_quarter_of_the_budget_is_kept_free_for_a_summary():
+    fitted = RunningSummary(lambda summary, messages: "word " * 50, 3)(CONVERSATION, count_words, 24)
+    assert len(fitted.dropped) == 4  # one turn would do, but then only 5 words of summary would fit
+    assert count_words(fitted.messages) == 24
+
+
+def test_a_summary_that_is_no_text_is_refused_and_not_remembered():
+    answers = iter([None, "fine"])
+    strategy = RunningSummary(lambda summary, messages: next(answers), 0)
+    with pytest.raises(MessageError, match="What summarise gave must be text, not NoneType"):
+        strategy(CONVERSATION, count_words, 100)
+    assert strategy(CONVERSATION, count_words, 100).messages[0]["content"].endswith("fine")
+
+
+# --- relevant turns
+
+
+def find(*places):
+    return lambda question, turns: list(places)
+
+
+def test_found_turns_stay_in_their_order_with_the_last_ones():
+    asked = []
+
+    def search(question, turns):
+        asked.append((question, turns))
+        return [1, 0, 1]
+
+    fitted = RelevantTurns(search, n=2, max_history=0)(CONVERSATION, count_words, 100)
+    assert fitted.messages == [SYSTEM, *joined(TURNS[:2]), *TURNS[3]]
+    assert fitted.dropped == TURNS[2]
+    assert asked == [("four", ["one\n1", "two\n2", "three\n3"])]
+
+
+@pytest.mark.parametrize(("budget", "kept"), [(25, [0, 1, 2]), (24, [1, 2]), (19, [1, 2]), (18, [1]), (12, [])])
+def test_better_found_turns_win_where_not_all_fit(budget, kept):
+    fitted = RelevantTurns(find(1, 2, 0), n=3, max_history=0)(CONVERSATION, count_words, budget)
+    assert split_turns(fitted.messages)[1] == [*(TURNS[n] for n in kept), TURNS[3]]
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 100])
+def test_no_more_turns_than_asked_for_are_looked_up(n):
+    fitted = RelevantTurns(find(2, 0, 1), n=n, max_history=0)(CONVERSATION, count_words, 100)
+    assert len(split_turns(fitted.messages)[1]) == 1 + min(n, 3)
+
+
+def test_nothing_is_searched_while_all_turns_are_kept_anyway():
+    assert RelevantTurns(None.__class__, 2, 3)(CONVERSATION, count_words, 100).messages == CONVERSATION
+
+
+@pytest.mark.parametrize("places", [[3], [-1], [0.0], ["0"], 5, None])
+def test_a_place_that_does_not_exist_is_refused(places):
+    with pytest.raises(SettingsError, match=r"find gave .* the places here are 0 to 2"):
+        RelevantTurns(lambda question, turns: places, max_history=0)(CONVERSATION, count_words, 100)
+
+
+@pytest.mark.parametrize(("make", "name"), [(RunningSummary, "summarise"), (RelevantTurns, "find")])
+def test_what_is_no_function_is_refused(make, name):
+    with pytest.raises(SettingsError, match=f"^{name}='BM25' is not allowed: it must be a function"):
+        make("BM25")
+    with pytest.raises(SettingsError, match=r"^max_history=-1"):
+        make(len, max_history=-1)
