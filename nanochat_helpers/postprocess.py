@@ -1,17 +1,32 @@
 """Step 6, post-processing: from raw model text to a clean reply, with a list of every edit that was made.
 
 Each edit is one small function from text to text; `clean` applies them in order. It mends only the outside of a reply:
-whether it is true or kind is not decided here.
+whether it is true or kind is not decided here. To read a value out of a reply see `extraction`.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+
+from .errors import MessageError, SettingsError
+from .settings import as_stop_strings
 
 # A full stop ends a sentence where white space follows, but not after the number that opens a line of a list ("2. ").
 # Chinese and Japanese leave no space after theirs.
 END_OF_SENTENCE = re.compile(r"(?<!^\d)(?<!^\d\d)[.!?…][\"'”’)\]]*(?=\s|$)|[。！？][”’」』）]*", re.MULTILINE)
 HAS_WORDS = re.compile(r"[^\W\d_]|[^\x00-\x7f]")  # a letter, or a sign beyond ASCII such as an emoji
+OWN_NAMES = ("Assistant", "Bot")
+
+# All edits of `clean`, in the order in which it makes them.
+EDIT_NAMES = (
+    "remove_special_tokens",
+    "remove_prompt",
+    "remove_own_name",
+    "cut_at_stop_string",
+    "cut_loop",
+    "cut_half_sentence",
+    "tidy_white_space",
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +46,7 @@ class Cleaned:
     edits: list[Edit]
 
 
-def remove_special_tokens(text: str, special_tokens: list[str]) -> str:
+def remove_special_tokens(text: str, special_tokens: Sequence[str]) -> str:
     """Take out control tokens that were written as text: "Hello<|im_end|>" becomes "Hello".
 
     One that only appears when another is taken out goes, too: nothing is left of "<|im_<|im_end|>end|>".
@@ -42,6 +57,26 @@ def remove_special_tokens(text: str, special_tokens: list[str]) -> str:
         for token in special_tokens:
             text = text.replace(token, "")
     return text
+
+
+def remove_prompt(text: str, prompt: str) -> str:
+    """Take the prompt away where the text begins by repeating it: with "Hi." before it, "Hi. Hello!" becomes "Hello!".
+
+    Also more than once. Half a word is no repetition: with "Hi" before it, "High up" stays.
+    """
+    prompt = prompt.strip()
+    while prompt and text.lstrip().startswith(prompt):
+        rest = text.lstrip()[len(prompt) :]
+        if prompt[-1].isalnum() and rest[:1].isalnum():
+            break
+        text = rest.lstrip()
+    return text
+
+
+def remove_own_name(text: str, names: Sequence[str] = OWN_NAMES) -> str:
+    r"""Take the speaker's name away where it opens the text: "Bot: Hi" and "assistant\nHi" become "Hi"."""
+    name = "|".join(map(re.escape, names)) or r"(?!)"
+    return re.sub(rf"\A\s*(?:(?:{name})(?::|[ \t]*\n)\s*)+", "", text, flags=re.IGNORECASE)
 
 
 def cut_at_stop_string(text: str, stop: tuple[str, ...]) -> str:
@@ -85,23 +120,55 @@ def tidy_white_space(text: str) -> str:
 
 
 def clean(
-    raw_text: str, *, special_tokens: Sequence[str] = (), stop: tuple[str, ...] = (), finish_reason: str = "stop"
+    raw_text: str,
+    *,
+    special_tokens: Sequence[str] = (),
+    stop: str | Sequence[str] = (),
+    finish_reason: str = "stop",
+    prompt: str = "",
+    only: Collection[str] | None = None,
 ) -> Cleaned:
     """Make all edits that a reply needs, in order, and list those that changed something.
 
     A half sentence is cut only when the model had to end because of its length (finish_reason "length").
+    prompt: what the model was given, where the raw text repeats it, as that of Hugging Face's `generate` does.
+    only: names out of EDIT_NAMES; all other edits are switched off.
+    Edits are made again until none changes anything, so a clean text stays as it is. Nothing is ever added.
+    Raises MessageError where raw_text is no text, SettingsError for a stop string or a name that is none.
     """
-    steps = [
-        ("remove_special_tokens", lambda text: remove_special_tokens(text, special_tokens)),
-        ("cut_at_stop_string", lambda text: cut_at_stop_string(text, stop)),
-        ("cut_loop", cut_loop),
-        ("cut_half_sentence", cut_half_sentence if finish_reason == "length" else str),
-        ("tidy_white_space", tidy_white_space),
-    ]
-    text, edits = raw_text, []
-    for name, edit in steps:
-        edited = edit(text)
-        if edited != text:
-            edits.append(Edit(name, text, edited))
-        text = edited
+    if not isinstance(raw_text, str) or not isinstance(prompt, str):
+        wrong = prompt if isinstance(raw_text, str) else raw_text
+        raise MessageError(f"clean takes text, such as reply.trace.raw_text, not {wrong!r:.60}.")
+    steps = _steps(special_tokens, as_stop_strings(stop), finish_reason, prompt, only)
+    text, edits, before = raw_text, [], None
+    while text != before:
+        before = text
+        for name, edit in steps:
+            edited = edit(text)
+            if edited != text:
+                edits.append(Edit(name, text, edited))
+            text = edited
     return Cleaned(text, edits)
+
+
+def _steps(special_tokens, stop, finish_reason, prompt, only) -> list[tuple[str, Callable[[str], str]]]:
+    """The edits that are switched on, in order, each as a function from text to text."""
+    unknown = [name for name in only or () if name not in EDIT_NAMES]
+    if unknown or isinstance(only, str):
+        wrong = only if isinstance(only, str) else unknown[0]
+        raise SettingsError(
+            f"only={wrong!r} is not allowed: it must be a list of names out of {', '.join(EDIT_NAMES)}."
+        )
+    special_tokens = (special_tokens,) if isinstance(special_tokens, str) else special_tokens
+    prompt = remove_special_tokens(prompt, special_tokens)
+    functions = (
+        lambda text: remove_special_tokens(text, special_tokens),
+        lambda text: remove_prompt(text, prompt),
+        remove_own_name,
+        lambda text: cut_at_stop_string(text, stop),
+        cut_loop,
+        cut_half_sentence if finish_reason == "length" else str,
+        tidy_white_space,
+    )
+    steps = zip(EDIT_NAMES, functions, strict=True)
+    return [(name, edit) for name, edit in steps if only is None or name in only]

@@ -4,12 +4,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from nanochat_helpers.errors import MessageError, SettingsError
 from nanochat_helpers.postprocess import (
+    EDIT_NAMES,
     Edit,
     clean,
     cut_at_stop_string,
     cut_half_sentence,
     cut_loop,
+    remove_own_name,
+    remove_prompt,
     remove_special_tokens,
     tidy_white_space,
 )
@@ -18,6 +22,8 @@ SPECIAL = ["<|im_start|>", "<|im_end|>", "<|endoftext|>"]
 STOP = ("\nUser:", "\nBot:")
 EDITS = {
     "remove_special_tokens": lambda text: remove_special_tokens(text, SPECIAL),
+    "remove_prompt": lambda text: remove_prompt(text, "ab"),
+    "remove_own_name": remove_own_name,
     "cut_at_stop_string": lambda text: cut_at_stop_string(text, STOP),
     "cut_loop": cut_loop,
     "cut_half_sentence": cut_half_sentence,
@@ -25,7 +31,26 @@ EDITS = {
 }
 # Letters that make loops, sentences, lists, empty lines, control tokens and stop strings likely.
 MESSY = st.lists(
-    st.sampled_from(["a", "ab", "No. ", " ", "\n", "\t", "!", "1.", "。", '"', *SPECIAL, "<|im_", "end|>", *STOP])
+    st.sampled_from(
+        [
+            "a",
+            "ab",
+            "No. ",
+            " ",
+            "\n",
+            "\t",
+            "!",
+            "1.",
+            "。",
+            '"',
+            "Bot:",
+            "assistant\n",
+            *SPECIAL,
+            "<|im_",
+            "end|>",
+            *STOP,
+        ]
+    )
 ).map("".join)
 CLEAN = [
     "",
@@ -57,6 +82,50 @@ CLEAN = [
 )
 def test_special_tokens_written_as_text_are_taken_out(text, expected):
     assert remove_special_tokens(text, SPECIAL) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Hi. Hello!", "Hello!"),
+        (" Hi.\nHello!", "Hello!"),
+        ("Hi. Hi. Hello!", "Hello!"),
+        ("Hi.", ""),
+        ("Hello! Hi.", "Hello! Hi."),
+        ("hi. Hello!", "hi. Hello!"),
+    ],
+)
+def test_a_prompt_that_opens_the_text_is_taken_away(text, expected):
+    assert remove_prompt(text, "Hi. ") == expected
+
+
+def test_half_a_word_is_no_prompt_and_no_prompt_takes_nothing_away():
+    assert remove_prompt("High up", "Hi") == "High up"
+    assert remove_prompt("Hi!", "Hi") == "!"
+    assert remove_prompt(" Hi", "") == remove_prompt(" Hi", " \n") == " Hi"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Assistant: Hi", "Hi"),
+        ("\nBot:Hi", "Hi"),
+        ("assistant\nHi", "Hi"),
+        ("Bot: Bot: Hi", "Hi"),
+        ("Bot:", ""),
+        ("Assistant Hi", "Assistant Hi"),
+        ("Robot: Hi", "Robot: Hi"),
+        ("Hi. Bot: Hi", "Hi. Bot: Hi"),
+        ("User: Hi", "User: Hi"),
+    ],
+)
+def test_its_own_name_is_taken_away_where_it_opens_the_text(text, expected):
+    assert remove_own_name(text) == expected
+
+
+def test_a_bot_may_have_another_name():
+    assert remove_own_name("Ada (2): Hi", ["Ada (2)"]) == "Hi"
+    assert remove_own_name("Bot: Hi", ["Ada"]) == remove_own_name("Bot: Hi", []) == "Bot: Hi"
 
 
 def test_without_special_tokens_nothing_is_taken_out():
@@ -213,11 +282,36 @@ def test_looking_for_a_loop_takes_steps_in_proportion_to_the_text(text):
 
 @pytest.mark.parametrize("text", AWKWARD.values(), ids=AWKWARD)
 def test_every_edit_copes_with_long_and_awkward_texts(text):
-    cleaned = clean(text, special_tokens=SPECIAL, stop=STOP, finish_reason="length")
+    cleaned = clean(text, special_tokens=SPECIAL, stop=STOP, finish_reason="length", prompt=text[:50])
     assert len(cleaned.text) <= len(text)
 
 
 # --- all together
+
+FINISH_REASONS = ["stop", "length", "stop_string", "cancelled"]
+ALL = st.builds(
+    dict,
+    special_tokens=st.sampled_from([(), SPECIAL]),
+    stop=st.sampled_from([(), STOP, "a\nb"]),
+    finish_reason=st.sampled_from(FINISH_REASONS),
+    prompt=st.sampled_from(["", "a", "<|im_start|>ab"]),
+    only=st.none() | st.sets(st.sampled_from(EDIT_NAMES)),
+)
+
+
+@given(MESSY, ALL)
+@example("What a fine day. What a fine day. What a fine day. Wha!", {"finish_reason": "length"})
+@example("A fine day. B\nA fine day. B \nA fine day. B\n", {})  # white space hid a loop
+@example("Fine a \nb", {"stop": "a\nb"})  # white space hid a stop string
+def test_a_clean_text_stays_as_it_is(raw_text, settings):
+    cleaned = clean(raw_text, **settings)
+    assert clean(cleaned.text, **settings) == type(cleaned)(cleaned.text, [])
+
+
+@given(MESSY, ALL)
+def test_cleaning_never_adds_a_character(raw_text, settings):
+    rest = iter(raw_text)
+    assert all(character in rest for character in clean(raw_text, **settings).text)
 
 
 def test_clean_lists_each_edit_with_the_text_before_and_after():
@@ -250,14 +344,59 @@ def test_half_a_sentence_is_cut_only_when_the_reply_ran_out_of_length(finish_rea
     assert clean("I like tea. I also", finish_reason=finish_reason).text == expected
 
 
-@given(MESSY, st.sampled_from(["stop", "length", "stop_string", "cancelled"]))
-def test_the_edits_lead_from_the_raw_text_to_the_clean_one(raw_text, finish_reason):
-    cleaned = clean(raw_text, special_tokens=SPECIAL, stop=STOP, finish_reason=finish_reason)
+@given(MESSY, ALL)
+def test_the_edits_lead_from_the_raw_text_to_the_clean_one(raw_text, settings):
     text = raw_text
-    for edit in cleaned.edits:
+    for edit in clean(raw_text, **settings).edits:
+        assert edit.name in EDIT_NAMES
         assert edit.before == text != edit.after
         text = edit.after
-    assert text == cleaned.text
+    assert text == clean(raw_text, **settings).text
+
+
+@given(MESSY, st.sets(st.sampled_from(EDIT_NAMES)))
+def test_an_edit_that_is_switched_off_is_not_made(raw_text, only):
+    cleaned = clean(raw_text, special_tokens=SPECIAL, stop=STOP, finish_reason="length", prompt="a", only=only)
+    assert {edit.name for edit in cleaned.edits} <= only
+
+
+def test_each_edit_can_be_the_only_one():
+    raw_text = "Ab <|im_end|>Bot: 1. No. \nUser: No. No. No. No. No. No. No. No"
+    options = {"special_tokens": SPECIAL, "stop": STOP, "finish_reason": "length", "prompt": "Ab <|im_end|>"}
+    for name in EDIT_NAMES:
+        text = "Bot: " + raw_text[15:] if name == "remove_own_name" else raw_text
+        assert [edit.name for edit in clean(text, **options, only=[name]).edits] == [name], name
+
+
+def test_a_whole_output_with_its_prompt_leaves_the_reply():
+    prompt = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+    for raw_text in (prompt + "Hello!<|im_end|>", "user\nHi\nassistant\nHello!"):
+        assert clean(raw_text, special_tokens=SPECIAL, prompt=prompt).text == "Hello!"
+
+
+def test_the_own_name_goes_before_a_stop_string_that_would_leave_nothing():
+    assert clean("\nBot: Hi.\nUser: And", stop=STOP).text == "Hi."
+
+
+@pytest.mark.parametrize("raw_text", [None, 12, b"Hi", ["Hi"]])
+def test_what_is_no_text_is_one_sentence(raw_text):
+    with pytest.raises(MessageError, match="raw_text"):
+        clean(raw_text)
+    with pytest.raises(MessageError, match="takes text"):
+        clean("Hi", prompt=raw_text)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"stop": ""}, {"stop": [1]}, {"only": ["cut"]}, {"only": "cut_loop"}, {"only": ["cut_loop", "x"]}]
+)
+def test_a_stop_string_or_a_name_that_is_none_is_one_sentence(wrong):
+    with pytest.raises(SettingsError, match="not allowed"):
+        clean("Hi", **wrong)
+
+
+def test_one_stop_string_or_special_token_needs_no_list():
+    assert clean("Fine.\nUser: And", stop="\nUser:").text == "Fine."
+    assert clean("Fine.<|im_end|>", special_tokens="<|im_end|>").text == "Fine."
 
 
 @pytest.mark.parametrize("text", ["1" + "0" * 40, "| a | b |\n" + "|---" * 20 + "|", "-" * 60, "=" * 60])
