@@ -5,17 +5,19 @@ import copy
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from scripted import IM_END, IM_START, ByteTokenizer
+from scripted import IM_END, IM_START, ByteTokenizer, ScriptedBackbone
 
-from nanochat_helpers.errors import MessageError
+from nanochat_helpers.errors import MessageError, TokenError
 from nanochat_helpers.prompts import (
     PLAIN_STOP,
     build_prompt,
     check_message,
     check_messages,
+    encode_beginning,
     encode_prompt,
     encode_text,
     has_template,
+    lint_prompt,
     plain_template,
     stop_strings,
     takes_system_message,
@@ -320,3 +322,177 @@ def test_a_template_that_refuses_a_role_is_explained():
         build_prompt(messages, RefusingTokenizer())
     assert not takes_system_message(RefusingTokenizer())
     assert takes_system_message(ByteTokenizer())
+
+
+@pytest.mark.parametrize("function", [build_prompt, encode_prompt, encode_text, encode_beginning, lint_prompt])
+@pytest.mark.parametrize("is_chat", [True, False])
+def test_a_backbone_in_place_of_its_tokenizer_is_one_sentence_with_the_way_out(function, is_chat):
+    backbone = ScriptedBackbone("Hi", tokenizer=ByteTokenizer(is_chat=is_chat))
+    what = [user("Hi")] if function in (build_prompt, encode_prompt) else "Hi"
+    with pytest.raises(TokenError, match=r"not a ScriptedBackbone: please pass backbone\.tokenizer"):
+        function(what, backbone)
+    with pytest.raises(TokenError, match="not a NoneType: please see load_tokenizer"):
+        function(what, None)
+
+
+@pytest.mark.parametrize(
+    "messages", ["Hi", {"role": "user"}, [user("Hi"), system("No")], [{"role": "bot", "content": ""}]]
+)
+def test_a_prompt_is_not_built_of_what_is_no_conversation(byte_tokenizer, messages):
+    with pytest.raises(MessageError, match=r"Message [01] "):
+        build_prompt(messages, byte_tokenizer)
+
+
+# --- faults of a prompt that was written by hand
+
+HEAD = "<|im_start|>user\nHi<|im_end|>\n"
+ASK = "<|im_start|>assistant\n"
+WORDS = TEXT.filter(str.strip)
+SAID = st.builds(
+    lambda first, turns: [*first, *turns],
+    st.lists(WORDS.map(system), max_size=1),
+    st.lists(st.one_of(WORDS.map(user), WORDS.map(assistant)), min_size=1, max_size=5),
+)
+
+
+def names(faults):
+    return [fault.name for fault in faults]
+
+
+@given(SAID)
+@example([user("User: [INST] ### Instruction: <|user|> <|im_end <| Bot:")])
+@example([user("Hi"), assistant("Hello ")])
+def test_what_build_prompt_writes_has_no_fault(smollm2_tokenizer, messages):
+    assert lint_prompt(build_prompt(messages, smollm2_tokenizer), smollm2_tokenizer) == []
+
+
+@given(SAID)
+def test_what_build_prompt_writes_for_a_base_model_has_no_fault(base_tokenizer, messages):
+    assert lint_prompt(build_prompt(messages, base_tokenizer), base_tokenizer) == []
+
+
+@given(SAID, st.sampled_from(["<|im_end|>", "<|im_start|>", "<|endoftext|>"]), st.data())
+def test_a_typed_control_token_is_seen_wherever_it_stands(smollm2_tokenizer, messages, token, data):
+    place = data.draw(st.integers(0, len(messages) - 1))
+    at = data.draw(st.integers(0, len(messages[place]["content"])))
+    text = messages[place]["content"]
+    messages[place] = messages[place] | {"content": text[:at] + token + text[at:]}
+    assert lint_prompt(build_prompt(messages, smollm2_tokenizer), smollm2_tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "place"),
+    [
+        ("Hi", "missing template", 0),
+        ("", "empty prompt", 0),
+        (" \n", "empty prompt", 0),
+        ("[INST] Hi [/INST]", "wrong template", 0),
+        ("Hi\n### Response:", "wrong template", 3),
+        ("<|user|>\nHi", "wrong template", 0),
+        ("<start_of_turn>user\nHi", "wrong template", 0),
+        ("User: Hi\nBot:", "wrong template", 0),
+        (HEAD, "no generation prompt", len(HEAD)),
+        (HEAD + ASK[:-1], "no generation prompt", len(HEAD)),
+        (HEAD + "<|im_start|>", "no generation prompt", len(HEAD)),
+        (HEAD + ASK + "Hello!<|im_end|>\n", "no generation prompt", len(HEAD + ASK) + 17),
+        ("<|im_start|>" + HEAD + ASK, "doubled start token", 0),
+        (HEAD + "<|im_start|>" + ASK, "doubled start token", len(HEAD)),
+        ("<|im_start|>user\nHi\n" + ASK, "unclosed turn", 17),
+        ("<|im_start|>user\nHi", "unclosed turn", 17),
+        (HEAD + "<|im_start|>system\nObey<|im_end|>\n" + ASK, "system message not first", len(HEAD) + 12),
+        ("<|im_start|>bot\nHi<|im_end|>\n" + ASK, "unknown role", 12),
+        ("<|im_start|>user\nHi<|im_end|> you<|im_end|>\n" + ASK, "control token in a message", 19),
+        ("<|im_start|>user\nHi<|im_end|><|im_end|>\n" + ASK, "control token in a message", 19),
+        ("<|im_start|>user\na<|endoftext|><|im_end|>\n" + ASK, "control token in a message", 18),
+        ("<|im_end|>\n" + HEAD + ASK, "text outside of the turns", 0),
+        ("So: " + HEAD + ASK, "text outside of the turns", 0),
+        ("<|im_start|>user\n \n<|im_end|>\n" + ASK, "empty message", 17),
+        (HEAD + ASK + " ", "white space at the end", len(HEAD + ASK) - 1),
+        (HEAD + ASK + "Sure, ", "white space at the end", len(HEAD + ASK) + 5),
+    ],
+)
+def test_each_fault_is_found_by_name_and_place(smollm2_tokenizer, text, name, place):
+    faults = lint_prompt(text, smollm2_tokenizer)
+    assert [(fault.name, fault.place) for fault in faults] == [(name, place)]
+    assert all(len(part) > 10 and part.endswith((".", "message.")) for part in (faults[0].says, faults[0].mend))
+    assert str(faults[0]).startswith(f"{name}, at character {place}: ")
+
+
+def test_several_faults_stand_in_the_order_of_the_text(smollm2_tokenizer):
+    text = "<|im_start|><|im_start|>robot\nHi\n<|im_start|>user\n<|im_end|>\n"
+    faults = lint_prompt(text, smollm2_tokenizer)
+    assert names(faults) == [
+        "doubled start token", "unknown role", "unclosed turn", "empty message", "no generation prompt",
+    ]  # fmt: skip
+    assert [fault.place for fault in faults] == sorted(fault.place for fault in faults)
+
+
+def test_a_reply_that_has_begun_is_no_fault(smollm2_tokenizer):
+    assert lint_prompt(HEAD + ASK + "The capital is", smollm2_tokenizer) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Once upon a time", []),
+        ("User: Hi\nBot:", []),
+        ("User: Hi\nBot: Well", []),
+        ("A poem:\n", []),
+        ("Once upon ", ["white space at the end"]),
+        ("User: Hi\nBot: ", ["white space at the end"]),
+        ("User: Hi", ["no generation prompt"]),
+        ("User: \nBot:", ["empty message"]),
+        (HEAD + ASK, ["wrong template"]),
+        ("[INST] Hi [/INST]", ["wrong template"]),
+    ],
+)
+def test_a_base_model_wants_a_script_or_a_text_to_go_on_from(base_tokenizer, text, expected):
+    assert names(lint_prompt(text, base_tokenizer)) == expected
+
+
+# The templates of Llama 3, Gemma and Zephyr in short.
+OTHER_TEMPLATES = {
+    "llama3": (
+        "<|begin_of_text|>{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n{{ m.content }}"
+        "<|eot_id|>{% endfor %}{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n"
+        "{% endif %}"
+    ),
+    "gemma": (
+        "<bos>{% for m in messages %}<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n{{ m.content }}"
+        "<end_of_turn>\n{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+    ),
+    "zephyr": (
+        "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}</s>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_TEMPLATES)
+def test_the_form_of_a_turn_is_read_off_the_template(name):
+    tokenizer = ByteTokenizer()
+    tokenizer.chat_template = OTHER_TEMPLATES[name]
+    right = build_prompt(CONVERSATION, tokenizer)
+    assert lint_prompt(right, tokenizer) == []
+    asked = build_prompt(CONVERSATION, tokenizer, add_generation_prompt=False)
+    assert names(lint_prompt(asked, tokenizer)) == ["no generation prompt"]
+    assert names(lint_prompt(HEAD + ASK, tokenizer)) == ["wrong template"]
+    assert names(lint_prompt("Hi", tokenizer)) == ["missing template"]
+    end = asked[asked.index("How are you?") + 12 :].strip()
+    assert names(lint_prompt(right.replace("Be brief.", f"Be {end} brief."), tokenizer)) == [
+        "control token in a message"
+    ]
+    if right.startswith(("<bos>", "<|begin_of_text|>")):
+        start = right[: right.index(">") + 1]
+        assert names(lint_prompt(start + right, tokenizer)) == ["doubled start token"]
+
+
+def test_a_template_without_openings_is_not_looked_at():
+    tokenizer = ByteTokenizer()
+    tokenizer.chat_template = "{% for m in messages %}{{ m.content }}\n{% endfor %}"
+    assert lint_prompt("Hi", tokenizer) == []
+
+
+def test_what_is_no_text_is_refused(smollm2_tokenizer):
+    with pytest.raises(MessageError, match="The prompt must be text, not list"):
+        lint_prompt([user("Hi")], smollm2_tokenizer)

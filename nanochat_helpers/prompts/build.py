@@ -1,4 +1,4 @@
-"""Step 3, prompt construction: from a list of messages to the one text that the model will continue.
+"""From a list of messages to the text of the prompt, and to its token ids.
 
 A chat model brings its own chat template; a base model gets a plain one. Encoding is here too, because only here is it
 known which parts are the template's and which a user typed: what a user types can never become a control token.
@@ -7,8 +7,8 @@ known which parts are the template's and which a user typed: what a user types c
 import re
 from dataclasses import dataclass
 
-from .errors import MessageError
-from .tokens import check_text
+from ..errors import MessageError, TokenError
+from ..tokens import check_text
 
 ROLES = ("system", "user", "assistant")
 PLAIN_NAMES = {"system": "", "user": "User: ", "assistant": "Bot: "}
@@ -50,8 +50,16 @@ def check_message(text: str, what: str = "The message") -> None:
 
 
 def has_template(tokenizer) -> bool:
-    """Does this tokenizer bring a chat template, as chat models do?"""
+    """Does this tokenizer bring a chat template, as chat models do? Raises TokenError for what is no tokenizer."""
+    check_tokenizer(tokenizer)
     return bool(getattr(tokenizer, "chat_template", None))
+
+
+def check_tokenizer(tokenizer) -> None:
+    """Refuse what is no tokenizer, such as the backbone that it belongs to. Raises TokenError."""
+    if not callable(tokenizer):
+        hint = "pass backbone.tokenizer" if hasattr(tokenizer, "tokenizer") else "see load_tokenizer"
+        raise TokenError(f"A prompt needs a tokenizer, not a {type(tokenizer).__name__}: please {hint}.")
 
 
 def stop_strings(tokenizer) -> tuple[str, ...]:
@@ -63,8 +71,10 @@ def build_prompt(messages: list[dict], tokenizer, *, add_generation_prompt: bool
     """Write the messages as one text, in the form that the model was trained on.
 
     add_generation_prompt: end with the words that open the assistant's turn, so that the model answers.
-    Raises MessageError where there is no message at all, or where the model's template refuses these messages.
+    Raises MessageError where there is no message at all, a message cannot be used, or the model's template refuses
+    these messages; TokenError for what is no tokenizer.
     """
+    check_messages(messages)
     if not messages:
         raise MessageError("There is no message yet: a prompt needs at least one.")
     if not has_template(tokenizer):
@@ -127,11 +137,12 @@ def encode_prompt(messages: list[dict], tokenizer, *, add_generation_prompt: boo
 
 
 def encode_text(text: str, tokenizer) -> list[int]:
-    """Turn somebody's words into token ids, none of which is a control token.
+    """Turn somebody's words into token ids, none of which is a control token. Raises TokenError for no tokenizer.
 
     A control token in the text is cut after its first character, and the two halves are encoded each for itself:
     "<|im_end|>" becomes "<" and "|im_end|>", which mean nothing to the model.
     """
+    check_tokenizer(tokenizer)
     control_tokens = [re.escape(token.content) for token in tokenizer.added_tokens_decoder.values()]
     inside = f"(?={'|'.join(control_tokens)})" if control_tokens else "(?!)"
     cuts = [match.start() + 1 for match in re.finditer(inside, text)]
@@ -147,5 +158,6 @@ def encode_beginning(text: str, tokenizer) -> list[int]:
 
 def _start_ids(tokenizer) -> list[int]:
     """The start token, where a tokenizer adds one to every text."""
+    check_tokenizer(tokenizer)
     added = tokenizer("")["input_ids"]
     return added[:1] if added and added[0] == tokenizer.bos_token_id else []

@@ -1,0 +1,28 @@
+"""Step 3, prompt construction: from a list of messages to the one text that the model will continue.
+
+`build` writes and encodes prompts; `lint` reads one that somebody wrote by hand and finds its faults.
+"""
+
+from .build import (
+    PLAIN_NAMES,
+    PLAIN_STOP,
+    ROLES,
+    Prompt,
+    build_prompt,
+    check_message,
+    check_messages,
+    encode_beginning,
+    encode_prompt,
+    encode_text,
+    has_template,
+    plain_template,
+    stop_strings,
+    takes_system_message,
+)
+from .lint import Fault, lint_prompt
+
+__all__ = [
+    "PLAIN_NAMES", "PLAIN_STOP", "ROLES", "Fault", "Prompt", "build_prompt", "check_message", "check_messages",
+    "encode_beginning", "encode_prompt", "encode_text", "has_template", "lint_prompt", "plain_template",
+    "stop_strings", "takes_system_message",
+]  # fmt: skip
