@@ -18,6 +18,8 @@ from .history import Fitted, TokenBudget
 from .models import CATALOGUE, chat_engine, fetch_model, load_model
 from .postprocess import clean
 from .prompts import check_message, check_messages, encode_prompt, encode_text, stop_strings, takes_system_message
+from .retrieval import NOTHING_FITS, Hit, ground
+from .safety import Safety, refusal
 from .settings import GenerationSettings
 from .stopping import room_for_reply
 from .trace import Trace, record_token
@@ -78,8 +80,8 @@ class Chat:
         system: str | None = None,
         settings: GenerationSettings | None = None,
         history: Callable[..., Fitted] | None = None,
-        safety=None,
-        retriever: Callable | None = None,
+        safety: Safety | None = None,
+        retriever: Callable[[str], list[Hit]] | None = None,
         skip_special_tokens: bool = True,
     ):
         self.backbone = load_chat_model() if backbone is None else backbone
@@ -176,7 +178,7 @@ class Chat:
             raise SettingsError(f"settings must be GenerationSettings(...), not {self.settings!r:.60}.")
         if not callable(self.history):
             raise SettingsError(f"history must be a strategy such as LastTurns(2), not {self.history!r:.60}.")
-        if not (self.safety is None or hasattr(self.safety, "check_input")):
+        if not (self.safety is None or isinstance(self.safety, Safety)):
             raise SettingsError(f"safety must be a set of rules such as Safety(), not {self.safety!r:.60}.")
         if not (self.retriever is None or callable(self.retriever)):
             raise SettingsError(f"retriever must be like Retriever(BM25Search(passages)), not {self.retriever!r:.60}.")
@@ -204,8 +206,6 @@ class Chat:
         """Step 3: look something up, choose what fits, and put it into the template."""
         messages = trace.messages
         if self.retriever is not None:
-            from .retrieval import NOTHING_FITS, ground
-
             hits = self.retriever(text)
             if not hits:
                 trace.text, trace.finish_reason = NOTHING_FITS, "stop"
@@ -224,8 +224,6 @@ class Chat:
         checked = self.safety.check_input(text) if where == "input" else self.safety.check_output(text)
         trace.findings += [{"where": where, **asdict(finding)} for finding in checked.findings]
         if checked.blocked:
-            from .safety import refusal
-
             trace.text, trace.finish_reason = refusal(checked.findings), "blocked"
         return checked.text
 
