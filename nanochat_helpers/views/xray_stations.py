@@ -1,0 +1,178 @@
+"""What the stations of the pipeline X-ray show that are the same for all tokens: messages, prompt, ids, edits, reply.
+
+In: an XRay. Out: HTML, around which `xray` puts a frame.
+"""
+
+from collections.abc import Sequence
+
+from ..trace import milliseconds
+from .filmstrip import running_text
+from .markup import bar, count
+from .xray_data import Run, Timing, XRay
+from .xray_style import LONG, ROLES, gap_html, list_html, long_text, role_class, row_html, split_ends
+
+IDS = 24  # ids of one part of the prompt that are shown
+REASONS = {
+    "stop": "the model was done and said so by its end token",
+    "length": "there was room for no more tokens",
+    "stop_string": "the text came to a stop string",
+    "blocked": "a safety rule blocked it",
+    "cancelled": "it was stopped on the way",
+}
+
+
+# --- messages
+
+
+def messages_station(data: XRay) -> str:
+    """The whole conversation, the new message marked, and what the rules found in that."""
+    last = len(data.trace.messages) - 1
+    rows = [_message(message, "new" * (place == last)) for place, message in enumerate(data.trace.messages)]
+    typed, message = data.trace.user_message, data.trace.messages[-1:]
+    if message and message[0]["content"] != typed:  # a rule has masked something in it
+        rows.append(row_html("typed", long_text(typed), note="before the rules"))
+    return list_html(rows, "message") + _findings(data, "input")
+
+
+def fits_station(data: XRay) -> str:
+    """What the prompt is made of, what was left out, and what was added."""
+    kept = [_message(message, "" if message in data.trace.messages else "changed or added") for message in data.kept]
+    parts = [f"<h4>In the prompt: {count(len(kept), 'message')}</h4>", list_html(kept, "message")]
+    if data.trace.dropped:
+        dropped = [_message(message, "dropped") for message in data.trace.dropped]
+        parts += [f"<h4>Dropped: {count(len(dropped), 'message')}</h4>", list_html(dropped, "message")]
+    else:
+        parts.append('<p class="nc-dim">Nothing had to go.</p>')
+    return "".join(parts) + _sources(data)
+
+
+def _message(message, note):
+    text, role = long_text(message["content"]), message["role"]
+    return row_html(role, f"<del>{text}</del>" if note == "dropped" else text, note=note, role=role)
+
+
+def _findings(data, where):
+    """What the rules found in the message or in the reply."""
+    found = [finding for finding in data.trace.findings if finding["where"] == where]
+    return "".join(
+        f'<p class="nc-xr-finding"><b>{running_text(finding["action"])}</b> by the rule '
+        f"{running_text(finding['rule'])}: {running_text(finding['says'])}</p>"
+        for finding in found
+    )
+
+
+def _sources(data):
+    """The passages that were found for the question."""
+    rows = [
+        row_html(f"[{source['number']}]", long_text(source["text"], LONG // 2), note=_origin(source))
+        for source in data.trace.sources
+    ]
+    return f"<h4>Sources: {count(len(rows), 'passage')}</h4>{list_html(rows, 'passage')}" if rows else ""
+
+
+def _origin(source):
+    return f"{source['source']}, {source['place']} · score {source['score']:.2f}"
+
+
+# --- prompt and ids
+
+
+def prompt_station(data: XRay) -> str:
+    """The prompt; each part has the colour and the underline of the one whose words it is."""
+    if any(run.text is None for run in data.runs):
+        return f'{_legend(data.runs)}<div class="nc-xr-text nc-mono">{long_text(data.trace.prompt, 4 * LONG)}</div>'
+    first, between, last = split_ends(data.runs, 21)
+    gap = gap_html(f"{count(len(between), 'part')}, {count(_length(between), 'token')}") if between else ""
+    shown = "".join(map(_run, first)) + gap + "".join(map(_run, last))
+    return f'{_legend(data.runs)}<div class="nc-xr-text nc-mono">{shown}</div>'
+
+
+def _run(run):
+    return f'<span class="nc-xr-run {role_class(run.role)}">{long_text(run.text)}</span>'
+
+
+def ids_station(data: XRay) -> str:
+    """The ids part by part, with the text that they stand for."""
+    new = len(data.trace.user_ids)
+    head = f"<p>{count(len(data.trace.input_ids), 'id')} in all; the new message alone is {count(new, 'id')}.</p>"
+    return head + _legend(data.runs) + list_html([_ids(run) for run in data.runs], "part")
+
+
+def _ids(run):
+    first, between, last = split_ends(run.ids, IDS)
+    gap = gap_html(f"{len(between):,} more") if between else ""
+    ids = "".join(map(_id, first)) + gap + "".join(map(_id, last))
+    text = "" if run.text is None else f'<span class="nc-mono">{long_text(run.text, 160)}</span>'
+    more = f'<span class="nc-xr-ids nc-mono">{ids}</span>'
+    return row_html(run.role, text, note=count(len(run.ids), "id"), role=run.role, more=more)
+
+
+def _id(token_id):
+    return f"<i>{token_id}</i>"
+
+
+def _legend(runs: Sequence[Run]):
+    """How many tokens are whose words, with their colour and underline."""
+    lengths = {role: _length([run for run in runs if run.role == role]) for role in ROLES}
+    parts = "".join(
+        f'<span><span class="nc-xr-run {role_class(role)}">{role}</span> {length:,}</span>'
+        for role, length in lengths.items()
+        if length
+    )
+    return f'<p class="nc-xr-legend"><b>Whose tokens:</b>{parts}</p>'
+
+
+def _length(runs):
+    return sum(len(run.ids) for run in runs)
+
+
+# --- edits and reply
+
+
+def edits_station(data: XRay) -> str:
+    """Each edit with what it took out and put in, and what the rules found in the text."""
+    rows = [row_html(edit["name"], _change(edit["before"], edit["after"])) for edit in data.trace.edits]
+    nothing = "<p>Nothing had to be mended: the raw text is the reply.</p>"
+    return (list_html(rows, "edit") if rows else nothing) + _findings(data, "output")
+
+
+def _change(before, after):
+    """Two texts as one: what only the first has is struck through, what only the second has is underlined."""
+    start = _n_alike(before, after)
+    end = _n_alike(before[start:][::-1], after[start:][::-1])
+    cut, put = before[start : len(before) - end], after[start : len(after) - end]
+    parts = [
+        long_text(before[:start], LONG // 2),
+        f'<span class="nc-xr-cut">{long_text(cut)}</span>' if cut else "",
+        f'<span class="nc-xr-put">{long_text(put)}</span>' if put else "",
+        long_text(before[len(before) - end :], LONG // 2),
+    ]
+    return "".join(parts)
+
+
+def _n_alike(a, b):
+    """How many characters at the beginning of two texts are the same."""
+    return next(
+        (place for place, pair in enumerate(zip(a, b, strict=False)) if pair[0] != pair[1]), min(len(a), len(b))
+    )
+
+
+def reply_station(data: XRay) -> str:
+    """The reply, why it ended, its sources, and the time of all steps."""
+    trace = data.trace
+    why = REASONS.get(trace.finish_reason, trace.finish_reason or "it is not finished")
+    ended = f"<p>{count(len(trace.tokens), 'token')}; it ended because {running_text(why)}.</p>"
+    total = milliseconds(sum(trace.seconds.values()))
+    times = f"<h4>The time of all steps: {total}</h4>{steps_html(data.timings)}"
+    reply = f'<div class="nc-xr-text nc-xr-reply">{long_text(trace.text, 6 * LONG)}</div>'
+    return reply + ended + _sources(data) + times
+
+
+def steps_html(steps: Sequence[Timing]) -> str:
+    """Some steps of the pipeline, each with its module and its time."""
+    rows = [
+        f'<span>{step.number} <b>{step.name}</b> <span class="nc-mono nc-dim">{step.module}</span></span>'
+        f"<span>{milliseconds(step.seconds)}</span>{bar(step.share, label=f'{round(100 * step.share)} % of the time')}"
+        for step in steps
+    ]
+    return f'<div class="nc-xr-steps">{"".join(rows)}</div>'
