@@ -34,6 +34,8 @@ ORDER = [
     {"postprocess"},
     {"extraction"},  # the second half of step 6: a value out of a reply
     {"passages"},  # a folder of texts, cut up for `retrieval`
+    {"safety_rules"},
+    {"safety_words"},  # rules made of a list of words
     {"safety", "retrieval"},
     {"search_quality"},  # how good a retrieval is
     {"memory"},  # a summary and a search for the strategies of `history`
