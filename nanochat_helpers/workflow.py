@@ -100,7 +100,7 @@ def run_workflow(
 
 def parse_workflow(spec: Mapping | str | Path) -> Workflow:
     """Check a workflow and give its settings by name. Raises WorkflowError: the step, the key, the nearest word."""
-    spec = _read(spec)
+    spec = read_workflow(spec)
     if not isinstance(spec, Mapping):
         raise WorkflowError(f'A workflow must be an object such as {{"steps": [...]}}, not {_json(spec)}.')
     _check_keys(spec, ("workflow", "steps"), "The workflow")
@@ -131,7 +131,8 @@ def parse_json(text: str, source: str = "The workflow") -> Any:
         raise WorkflowError(f"{source} cannot be read as JSON: {error}.") from error
 
 
-def _read(spec):
+def read_workflow(spec: Any) -> Any:
+    """What the JSON of a workflow says, not checked yet; spec: as for `run_workflow`. Raises WorkflowError."""
     if isinstance(spec, str) and spec.lstrip("\ufeff \t\r\n")[:1] in ("{", "[", ""):
         return parse_json(spec)
     if not isinstance(spec, (str, Path)):

@@ -19,7 +19,11 @@ _HOME = {
     "filmstrip_widget": "filmstrip",
     "comparison_widget": "filmstrip",
     "settings_map_widget": "settings_map",
+    "safety_widget": "safety",
     "sampling_lab": "lab",
+    "chat_panel": "chat",
+    "xray_widget": "xray",
+    "workflow_diagram": "workflow",
 }
 __all__ = list(_HOME)
 

@@ -1,0 +1,260 @@
+"""The diagram of a workflow: the steps of its JSON as boxes, what goes from one to the next, and where a mistake is.
+
+`workflow_data` reads and checks, `workflow_html` draws. What a step may hold is in `workflow.STEPS`.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import WorkflowError
+from ..settings import GenerationSettings
+from ..trace import STEPS as PIPELINE
+from ..workflow import STEPS, Workflow, parse_workflow, read_workflow
+from .filmstrip import running_text
+from .markup import count, figure
+from .pipeline import MODULES
+
+SHOWN = 20  # steps, or keys of a step, that are drawn
+AROUND = 2  # lines of broken JSON that are shown before and after the broken one
+
+
+class _Role(NamedTuple):
+    """What a step of the workflow is in the pipeline: which of the seven steps, what it does, and what it gives."""
+
+    number: int
+    does: str
+    gives: str
+
+
+_ROLES = {
+    "tokenize": _Role(2, "cuts the message into tokens", "token ids"),
+    "prepare_prompt": _Role(3, "puts the message and earlier turns into one prompt", "the prompt as token ids"),
+    "model_inference": _Role(4, "asks the model which token comes next", "logits, anew for each token"),
+    "generate": _Role(5, "chooses a token, again and again", "raw text"),
+    "decode_output": _Role(6, "cleans the text", "the reply"),
+}
+
+
+@dataclass(frozen=True)
+class StepBox:
+    """One step of the workflow as a box.
+
+    name: as the JSON says it. pipeline: which of the seven steps it is and in which module, "" for none of them.
+    keys: pairs of a key and its value as JSON; unset: the keys it may have and has not.
+    fault: the sentence about a mistake in it. is_missing: the JSON does not have this step.
+    """
+
+    name: str
+    pipeline: str = ""
+    does: str = ""
+    gives: str = ""
+    keys: tuple[tuple[str, str], ...] = ()
+    unset: tuple[str, ...] = ()
+    fault: str | None = None
+    is_missing: bool = False
+
+
+@dataclass(frozen=True)
+class WorkflowDiagram:
+    """A workflow as boxes.
+
+    fault: the sentence about a mistake that belongs to no step. lines: the lines of broken JSON around the mistake, as
+    triples of number, text, and whether it is there.
+    """
+
+    name: str
+    boxes: tuple[StepBox, ...] = ()
+    fault: str | None = None
+    lines: tuple[tuple[int, str, bool], ...] = ()
+
+    @property
+    def is_right(self) -> bool:
+        """Is there no mistake?"""
+        return self.fault is None and not any(box.fault for box in self.boxes)
+
+
+# --- data
+
+
+def workflow_data(spec: Mapping | str | Path | Workflow) -> WorkflowDiagram:
+    """Read a workflow, right or wrong. spec: as for `run_workflow`. A mistake becomes part of the diagram, no error."""
+    try:
+        read = _spec_of(spec) if isinstance(spec, Workflow) else read_workflow(spec)
+    except WorkflowError as error:
+        return WorkflowDiagram("workflow", fault=str(error), lines=_lines(error.__cause__))
+    sentence = _mistake(read)
+    if not isinstance(read, Mapping):
+        return WorkflowDiagram("workflow", fault=sentence)
+    steps = read.get("steps") if isinstance(read.get("steps"), list) else []
+    boxes = [_box(step) for step in steps]
+    place, boxes = _place_of(sentence, boxes)
+    if place is not None:
+        boxes[place] = StepBox(**{**vars(boxes[place]), "fault": sentence})
+    return WorkflowDiagram(str(read.get("workflow", "workflow")), tuple(boxes), None if place is not None else sentence)
+
+
+def _mistake(spec):
+    try:
+        parse_workflow(spec)
+    except WorkflowError as error:
+        return str(error)
+    return None
+
+
+def _place_of(sentence, boxes):
+    """The place of the box that a sentence is about, None for no box; a step that is missing gets a box there."""
+    if sentence is None:
+        return None, boxes
+    if missing := re.match(r"The step '(\w+)' is missing", sentence):
+        name = missing[1]
+        before = list(STEPS)[: list(STEPS).index(name)]
+        place = max((number for number, box in enumerate(boxes, start=1) if box.name in before), default=0)
+        role = _ROLES[name]
+        return place, [
+            *boxes[:place],
+            StepBox(name, _pipeline(role), role.does, role.gives, is_missing=True),
+            *boxes[place:],
+        ]
+    step = re.match(r"Step (\d+)\b", sentence)
+    return (int(step[1]) - 1 if step else None), boxes
+
+
+def _box(step):
+    if not isinstance(step, Mapping):
+        return StepBox(_json(step))
+    name = step.get("step")
+    keys = tuple((str(key), _json(value)) for key, value in step.items() if key != "step")
+    role = _ROLES.get(name) if isinstance(name, str) else None
+    if role is None:
+        return StepBox("?" if name is None else str(name), keys=keys)
+    unset = tuple(key for key in STEPS[name] if key not in step)
+    return StepBox(name, _pipeline(role), role.does, role.gives, keys, unset)
+
+
+def _pipeline(role):
+    return f"step {role.number}, {PIPELINE[role.number - 1]}: {MODULES[role.number - 1]}"
+
+
+def _spec_of(workflow):
+    """The JSON that a workflow came from, with those parameters that differ from the defaults."""
+    usual, settings = asdict(GenerationSettings()), asdict(workflow.settings)
+    parameters = {name: value for name, value in settings.items() if value != usual[name]}
+    values = {
+        "tokenize": {"input": "user_message"},
+        "prepare_prompt": {"max_history": workflow.max_history},
+        "model_inference": {"model": workflow.model},
+        "generate": {"parameters": json.loads(json.dumps(parameters))},
+        "decode_output": {"strip_special_tokens": workflow.strip_special_tokens},
+    }
+    return {"workflow": workflow.name, "steps": [{"step": name, **keys} for name, keys in values.items()]}
+
+
+def _lines(error):
+    """The lines around the place where JSON is broken."""
+    if not isinstance(error, json.JSONDecodeError):
+        return ()
+    lines = enumerate(error.doc.split("\n"), start=1)
+    return tuple(
+        (number, line, number == error.lineno) for number, line in lines if abs(number - error.lineno) <= AROUND
+    )
+
+
+def _json(value):
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return repr(value)
+
+
+# --- drawing
+
+
+def workflow_html(data: WorkflowDiagram) -> str:
+    """Draw the steps below one another, with what goes from each to the next; a mistake stands at its step."""
+    state = "" if data.is_right else " <b class='nc-wf-sign'>✗ has a mistake</b>"
+    head = f'<div class="nc-head"><span>workflow <b class="nc-mono">{_text(data.name)}</b></span>{state}</div>'
+    fault = _fault(data.fault) + _source(data.lines)
+    steps = _message() + "".join(_step(box) for box in data.boxes[:SHOWN]) + _more(data.boxes) if data.boxes else ""
+    label = f"The workflow {data.name[:60]}: {count(len(data.boxes), 'step')}" + (
+        "" if data.is_right else ", one mistake"
+    )
+    return figure(f'{_STYLE}<div class="nc-wf">{head}{fault}<ol class="nc-wf-steps">{steps}</ol></div>', label=label)
+
+
+def _message():
+    return f'<li class="nc-wf-end">your message <small>step 1, {PIPELINE[0]}: {MODULES[0]}</small></li>{_arrow("text")}'
+
+
+def _step(box):
+    keys = "".join(f"<dt>{_text(key)}</dt><dd>{_value(value)}</dd>" for key, value in box.keys[:SHOWN])
+    unset = "".join(f'<dt class="nc-dim">{key}</dt><dd class="nc-dim">not given</dd>' for key in box.unset)
+    kind = " nc-wf-wrong" * bool(box.fault) + " nc-wf-missing" * box.is_missing
+    name = f'{"missing: " * box.is_missing}<b class="nc-mono">{_text(box.name)}</b>'
+    about = f"<small>{box.does}</small><small>{box.pipeline}</small>" if box.pipeline else ""
+    return (
+        f'<li class="nc-wf-box{kind}"><div>{name}{about}</div><dl class="nc-mono">{keys}{unset}</dl>'
+        f"{_fault(box.fault)}</li>{_arrow(box.gives)}"
+    )
+
+
+def _value(value):
+    """A value; the parts of an object stand below one another."""
+    try:
+        parts = json.loads(value)
+    except ValueError:
+        parts = None
+    if not isinstance(parts, dict) or not parts:
+        return _text(value)
+    return "<br>".join(f"{_text(key)}: {_text(_json(part))}" for key, part in list(parts.items())[:SHOWN])
+
+
+def _fault(sentence):
+    return f'<p class="nc-note nc-wf-fault" role="alert">✗ {_text(sentence, 400)}</p>' if sentence else ""
+
+
+def _source(lines):
+    rows = "".join(
+        f"<div{' class=nc-wf-here' * is_here}>{'▶' if is_here else ' '} {number:>3}  {_text(line)}</div>"
+        for number, line, is_here in lines
+    )
+    return f'<div class="nc-wf-json nc-mono">{rows}</div>' if rows else ""
+
+
+def _arrow(what):
+    return f'<li class="nc-wf-arrow">↓ {what}</li>' if what else '<li class="nc-wf-arrow">↓</li>'
+
+
+def _more(boxes):
+    return f"<li>… {count(len(boxes) - SHOWN, 'more step')}</li>" if len(boxes) > SHOWN else ""
+
+
+def _text(text, limit=100):
+    return running_text(text if len(text) <= limit else text[: limit - 1] + "…")
+
+
+_STYLE = """<style>
+.nc .nc-wf-steps{list-style:none;margin:0;padding:0;max-width:48em}
+.nc .nc-wf-steps li{margin:0}
+.nc-wf small{display:block;font-size:14px;opacity:.85}
+.nc-wf-sign{color:inherit;border-bottom:3px dashed #D55E00}
+.nc-wf-end{display:flex;flex-wrap:wrap;gap:0 .8em;align-items:baseline;padding:.3em .8em;width:fit-content;
+ max-width:100%;border:1px solid rgba(128,128,128,.7);border-radius:1.2em;background:rgba(86,180,233,.2)}
+.nc-wf-arrow{padding:.15em 0 .15em 2em;font-size:15px;opacity:.85}
+.nc-wf-box{display:grid;grid-template-columns:minmax(0,19em) minmax(0,1fr);gap:.2em 1.4em;padding:.5em .8em;
+ border:1px solid rgba(128,128,128,.7);border-left:.35em solid #0072B2;border-radius:.4em}
+.nc .nc-wf-box dl{display:grid;grid-template-columns:auto minmax(0,1fr);gap:0 1em;margin:0;align-content:start}
+.nc .nc-wf-box :is(dt,dd){float:none;width:auto;margin:0;padding:0;font-weight:normal;overflow-wrap:anywhere}
+.nc .nc-wf-box dd{font-weight:bold}
+.nc .nc-wf-box dd.nc-dim{font-weight:normal}
+.nc-wf-box.nc-wf-wrong{border:2px dashed #D55E00;border-left:.35em solid #D55E00;background:rgba(213,94,0,.1)}
+.nc-wf-box.nc-wf-missing{background:none}
+.nc .nc-wf-fault{grid-column:1/-1;margin:.3em 0 0;overflow-wrap:anywhere}
+.nc-wf-json{white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid rgba(128,128,128,.5);border-radius:.4em;
+ padding:.3em .6em;margin:.4em 0;unicode-bidi:isolate}
+.nc-wf-here{background:rgba(213,94,0,.2);font-weight:bold}
+@container (max-width:640px){.nc-wf-box{grid-template-columns:minmax(0,1fr)}}
+</style>"""
