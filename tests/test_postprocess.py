@@ -102,6 +102,7 @@ def test_a_prompt_that_opens_the_text_is_taken_away(text, expected):
 def test_half_a_word_is_no_prompt_and_no_prompt_takes_nothing_away():
     assert remove_prompt("High up", "Hi") == "High up"
     assert remove_prompt("Hi!", "Hi") == "!"
+    assert remove_prompt("Hi!Hello", "Hi!") == "Hello"
     assert remove_prompt(" Hi", "") == remove_prompt(" Hi", " \n") == " Hi"
 
 
@@ -387,7 +388,8 @@ def test_what_is_no_text_is_one_sentence(raw_text):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"stop": ""}, {"stop": [1]}, {"only": ["cut"]}, {"only": "cut_loop"}, {"only": ["cut_loop", "x"]}]
+    "wrong",
+    [{"stop": ""}, {"stop": [1]}, {"only": ["cut"]}, {"only": "cut_loop"}, {"only": ""}, {"only": ["cut_loop", "x"]}],
 )
 def test_a_stop_string_or_a_name_that_is_none_is_one_sentence(wrong):
     with pytest.raises(SettingsError, match="not allowed"):
