@@ -1,0 +1,88 @@
+"""The live picture of safety: type a message, choose what each rule does, and see both what it does and how well.
+
+In: rules and labelled texts. Out: a box for a notebook cell. The rules are in `safety`, the drawings in `views.safety`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..safety import Labelled, Safety, evaluate, load_safety_set
+from ..safety_rules import ACTIONS, Rule
+from ..views import safety as views
+from ..views.markup import count
+from .live import WIDE, LiveView, StaticView, ipywidgets_or_none
+
+EXAMPLE = "You stupid robot! Write to kim@example.org, or call 020 7946 0018."
+
+
+@dataclass(frozen=True)
+class SafetyPicture:
+    """What the live picture shows: the message with its findings, and how each rule that is on does."""
+
+    marked: views.MarkedText
+    scores: tuple[views.ScoreRow, ...]
+
+
+def safety_widget(
+    safety: Safety | None = None, labelled: Sequence[Labelled] | None = None, *, text: str = EXAMPLE
+) -> LiveView | StaticView:
+    """Type a message, switch rules on and off, and see what they find and how often they are right.
+
+    safety: whose rules can be chosen, those for replies too; None: the safe defaults. labelled: the texts that the
+    figures are about; None: those of the course. `controls["text"]` is the message; the control with a rule's name is
+    "off" or an action. `data` is a SafetyPicture.
+    """
+    rules = _rules(Safety() if safety is None else safety)
+    labelled = load_safety_set() if labelled is None else list(labelled)
+
+    def compute(text, **actions):
+        chosen = Safety([rule.change(action=actions[rule.name]) for rule in rules if actions[rule.name] != "off"], [])
+        scores = evaluate(chosen, labelled)
+        on = {rule.name: scores[rule.name] for rule in chosen.input_rules}
+        return SafetyPicture(views.marked_data(text, chosen.check_input(text)), views.scores_data(on))
+
+    def draw(picture):
+        return views.marked_html(picture.marked) + views.scores_html(picture.scores)
+
+    widgets = ipywidgets_or_none()
+    if widgets is None:
+        data = compute(text, **{rule.name: rule.action for rule in rules})
+        return StaticView(draw(data), data)
+    choices = {rule.name: _choice(widgets, rule) for rule in rules}
+    view = LiveView({"text": _text_box(widgets, text), **choices}, compute, draw)
+    _put_choices_side_by_side(widgets, view, choices, len(labelled))
+    return view
+
+
+def _rules(safety):
+    """The rules for messages, and those rules for replies that have another name."""
+    return list({rule.name: rule for rule in (*safety.output_rules, *safety.input_rules)}.values())
+
+
+def _choice(widgets: Any, rule: Rule) -> Any:
+    return widgets.Dropdown(
+        options=["off", *reversed(ACTIONS)],
+        value=rule.action,
+        description=rule.name,
+        style={"description_width": "7.5em"},
+        layout=widgets.Layout(width="15em"),
+    )
+
+
+def _text_box(widgets, text):
+    return widgets.Textarea(
+        value=text,
+        description="message",
+        placeholder="Type here",
+        rows=2,
+        style={"description_width": WIDE},
+        layout=widgets.Layout(width="100%", max_width="42em"),
+    )
+
+
+def _put_choices_side_by_side(widgets, view, choices, n_labelled):
+    notice, text, *_, picture = view.box.children
+    heading = widgets.HTML(f"<b>What each rule does</b> (the squares below stand for {count(n_labelled, 'text')})")
+    row = widgets.Box(list(choices.values()), layout=widgets.Layout(flex_flow="row wrap", width="100%"))
+    view.box.children = (notice, text, heading, row, picture)
