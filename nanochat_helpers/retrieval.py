@@ -20,8 +20,8 @@ NOTHING_FITS = "I don't know: I found nothing about that in my documents."
 # Words that stand in nearly every text, so that they say nothing about what it is about.
 _EVERYWHERE = """
 a about after all also am an and any are as at be because been before but by can could did do does doing for from had
-has have he her his how i if in into is it its me more most my no not of on one or other our out she should so some
-such than that the their them then there these they this to us was we were what when where which who whom whose why
+has have he her his how i if in into is it its me more most my no not of on one or other our out s she should so some
+such t than that the their them then there these they this to us was we were what when where which who whom whose why
 will with would you your
 """
 STOP_WORDS = frozenset(_EVERYWHERE.split())
@@ -36,9 +36,14 @@ class Hit:
 
 
 class Search(Protocol):
-    """Finds passages: `search` gives at most k hits, the best first. min_score: below it, a hit hardly ever fits."""
+    """Finds passages: `search` gives at most k hits, the best first.
 
+    min_score: below it, a hit hardly ever fits. highest: the highest score that there can be, None where there is none.
+    """
+
+    name: str
     min_score: float
+    highest: float | None
 
     def search(self, query: str, k: int = 3) -> list[Hit]:
         """The best hits for a question."""
@@ -50,7 +55,7 @@ def words(text: str) -> list[str]:
     >>> words("What does the Temperature do?")
     ['temperature']
     """
-    return [word for word in re.findall(r"\w+", text.lower().replace("’", "'")) if word not in STOP_WORDS]
+    return [word for word in re.findall(r"\w+", text.lower()) if word not in STOP_WORDS]
 
 
 class BM25Search:
@@ -62,7 +67,8 @@ class BM25Search:
     """
 
     name = "BM25"
-    min_score = 3.0
+    highest = None
+    min_score = 0.0  # sharing one word is enough: how high scores are depends on the collection
 
     def __init__(self, passages: Sequence[Passage]):
         self.passages = _checked(passages)
@@ -86,7 +92,8 @@ class MiniLMSearch:
     """
 
     name = "MiniLM"
-    min_score = 0.35
+    highest = 1.0
+    min_score = 0.3
 
     def __init__(self, passages: Sequence[Passage], encoder=None):
         self.passages = _checked(passages)

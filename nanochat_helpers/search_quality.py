@@ -86,12 +86,30 @@ def _ranks(search, questions, k):
     return ranks
 
 
+# --- what a threshold costs
+
+
+@dataclass(frozen=True)
+class QuestionScore:
+    """A question and the score that a threshold would have to let through; None where nothing was found.
+
+    Where a passage answers the question, it is the score of the right passage; else that of the best hit.
+    """
+
+    question: Question
+    score: float | None
+
+    def passes(self, min_score: float) -> bool:
+        """Does it stay when all below min_score is left out?"""
+        return self.score is not None and self.score >= min_score
+
+
 @dataclass(frozen=True)
 class ThresholdCost:
     """What one min_score does, as shares from 0 to 1.
 
-    refused: of the questions that a passage answers, those with no right passage above it: the price.
-    let_through: of the questions that nothing answers, those that get passages all the same: the danger.
+    refused: of the questions that a passage answers, those whose right passage does not get through: the price.
+    let_through: of the questions that nothing answers, those that get a passage all the same: the danger.
     """
 
     min_score: float
@@ -99,24 +117,24 @@ class ThresholdCost:
     let_through: float
 
 
-def threshold_costs(
-    search: Search, questions: Sequence[Question], min_scores: Sequence[float], k: int = 3
-) -> list[ThresholdCost]:
-    """What different thresholds would do to these questions, which must be of both sorts; one search for each of them.
+def question_scores(search: Search, questions: Sequence[Question], k: int = 3) -> list[QuestionScore]:
+    """The score that counts for each question, from one search each."""
+    return [QuestionScore(question, _score(search.search(question.text, k), question)) for question in questions]
 
-    Raises SettingsError where a sort is missing.
+
+def threshold_cost(scores: Sequence[QuestionScore], min_score: float) -> ThresholdCost:
+    """How many questions a threshold refuses and lets through.
+
+    Raises SettingsError unless there are both questions that a passage answers and questions that nothing answers.
     """
-    found = [(question, search.search(question.text, k)) for question in questions]
-    good = [_best_score(hits, question) for question, hits in found if question.kind != "no answer"]
-    bad = [hits[0].score if hits else None for question, hits in found if question.kind == "no answer"]
-    if not (good and bad):
+    answered = [each.passes(min_score) for each in scores if each.question.kind != "no answer"]
+    unanswered = [each.passes(min_score) for each in scores if each.question.kind == "no answer"]
+    if not (answered and unanswered):
         raise SettingsError("questions must hold some that a passage answers, and some that nothing answers.")
-    return [ThresholdCost(least, 1 - _share(good, least), _share(bad, least)) for least in min_scores]
+    refused = answered.count(False) / len(answered)
+    return ThresholdCost(min_score, refused, unanswered.count(True) / len(unanswered))
 
 
-def _best_score(hits, question):
-    return max((hit.score for hit in hits if question.is_answered_by(hit.passage)), default=None)
-
-
-def _share(scores, least):
-    return sum(score is not None and score >= least for score in scores) / len(scores)
+def _score(hits, question):
+    fitting = [hit.score for hit in hits if question.kind == "no answer" or question.is_answered_by(hit.passage)]
+    return max(fitting, default=None)

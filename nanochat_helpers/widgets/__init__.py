@@ -21,6 +21,8 @@ _HOME = {
     "settings_map_widget": "settings_map",
     "safety_widget": "safety",
     "sampling_lab": "lab",
+    "search_widget": "retrieval",
+    "threshold_widget": "retrieval",
     "chat_panel": "chat",
     "xray_widget": "xray",
     "workflow_diagram": "workflow",
