@@ -17,6 +17,7 @@ from ..workflow import STEPS, Workflow, parse_workflow, read_workflow
 from .filmstrip import running_text
 from .markup import count, figure
 from .pipeline import MODULES
+from .workflow_style import STYLE
 
 SHOWN = 20  # steps, or keys of a step, that are drawn
 AROUND = 2  # lines of broken JSON that are shown before and after the broken one
@@ -35,7 +36,7 @@ _ROLES = {
     "prepare_prompt": _Role(3, "puts the message and earlier turns into one prompt", "the prompt as token ids"),
     "model_inference": _Role(4, "asks the model which token comes next", "logits, anew for each token"),
     "generate": _Role(5, "chooses a token, again and again", "raw text"),
-    "decode_output": _Role(6, "cleans the text", "the reply"),
+    "decode_output": _Role(6, "cleans the text", "clean text"),
 }
 
 
@@ -66,7 +67,7 @@ class WorkflowDiagram:
     triples of number, text, and whether it is there.
     """
 
-    name: str
+    name: str = ""
     boxes: tuple[StepBox, ...] = ()
     fault: str | None = None
     lines: tuple[tuple[int, str, bool], ...] = ()
@@ -85,16 +86,16 @@ def workflow_data(spec: Mapping | str | Path | Workflow) -> WorkflowDiagram:
     try:
         read = _spec_of(spec) if isinstance(spec, Workflow) else read_workflow(spec)
     except WorkflowError as error:
-        return WorkflowDiagram("workflow", fault=str(error), lines=_lines(error.__cause__))
+        return WorkflowDiagram(fault=str(error), lines=_lines(error.__cause__))
     sentence = _mistake(read)
     if not isinstance(read, Mapping):
-        return WorkflowDiagram("workflow", fault=sentence)
+        return WorkflowDiagram(fault=sentence)
     steps = read.get("steps") if isinstance(read.get("steps"), list) else []
     boxes = [_box(step) for step in steps]
     place, boxes = _place_of(sentence, boxes)
     if place is not None:
         boxes[place] = StepBox(**{**vars(boxes[place]), "fault": sentence})
-    return WorkflowDiagram(str(read.get("workflow", "workflow")), tuple(boxes), None if place is not None else sentence)
+    return WorkflowDiagram(str(read.get("workflow", "")), tuple(boxes), None if place is not None else sentence)
 
 
 def _mistake(spec):
@@ -113,12 +114,7 @@ def _place_of(sentence, boxes):
         name = missing[1]
         before = list(STEPS)[: list(STEPS).index(name)]
         place = max((number for number, box in enumerate(boxes, start=1) if box.name in before), default=0)
-        role = _ROLES[name]
-        return place, [
-            *boxes[:place],
-            StepBox(name, _pipeline(role), role.does, role.gives, is_missing=True),
-            *boxes[place:],
-        ]
+        return place, [*boxes[:place], _known_box(name, is_missing=True), *boxes[place:]]
     step = re.match(r"Step (\d+)\b", sentence)
     return (int(step[1]) - 1 if step else None), boxes
 
@@ -128,15 +124,18 @@ def _box(step):
         return StepBox(_json(step))
     name = step.get("step")
     keys = tuple((str(key), _json(value)) for key, value in step.items() if key != "step")
-    role = _ROLES.get(name) if isinstance(name, str) else None
-    if role is None:
+    if not isinstance(name, str) or name not in STEPS:
         return StepBox("?" if name is None else str(name), keys=keys)
-    unset = tuple(key for key in STEPS[name] if key not in step)
-    return StepBox(name, _pipeline(role), role.does, role.gives, keys, unset)
+    return _known_box(name, keys=keys, unset=tuple(key for key in STEPS[name] if key not in step))
 
 
-def _pipeline(role):
-    return f"step {role.number}, {PIPELINE[role.number - 1]}: {MODULES[role.number - 1]}"
+def _known_box(name, **more):
+    role = _ROLES[name]
+    return StepBox(name, _pipeline(role.number), role.does, role.gives, **more)
+
+
+def _pipeline(number):
+    return f"step {number}, {PIPELINE[number - 1]}: {MODULES[number - 1]}"
 
 
 def _spec_of(workflow):
@@ -178,15 +177,15 @@ def workflow_html(data: WorkflowDiagram) -> str:
     state = "" if data.is_right else " <b class='nc-wf-sign'>✗ has a mistake</b>"
     head = f'<div class="nc-head"><span>workflow <b class="nc-mono">{_text(data.name)}</b></span>{state}</div>'
     fault = _fault(data.fault) + _source(data.lines)
-    steps = _message() + "".join(_step(box) for box in data.boxes[:SHOWN]) + _more(data.boxes) if data.boxes else ""
-    label = f"The workflow {data.name[:60]}: {count(len(data.boxes), 'step')}" + (
-        "" if data.is_right else ", one mistake"
-    )
-    return figure(f'{_STYLE}<div class="nc-wf">{head}{fault}<ol class="nc-wf-steps">{steps}</ol></div>', label=label)
+    boxes = "".join(map(_step, data.boxes[:SHOWN])) + _more(data.boxes)
+    steps = f"{_end('your message', 1)}{_arrow('text')}{boxes}{_end('the reply', 7)}" if data.boxes else ""
+    label = f"A workflow of {count(len(data.boxes), 'step')}" + ("" if data.is_right else ", one mistake")
+    return figure(f'{STYLE}<div class="nc-wf">{head}{fault}<ol class="nc-wf-steps">{steps}</ol></div>', label=label)
 
 
-def _message():
-    return f'<li class="nc-wf-end">your message <small>step 1, {PIPELINE[0]}: {MODULES[0]}</small></li>{_arrow("text")}'
+def _end(name, number):
+    """The step of the pipeline before the first step of a workflow, or after the last one."""
+    return f'<li class="nc-wf-end">{name} <small>{_pipeline(number)}</small></li>'
 
 
 def _step(box):
@@ -234,27 +233,3 @@ def _more(boxes):
 
 def _text(text, limit=100):
     return running_text(text if len(text) <= limit else text[: limit - 1] + "…")
-
-
-_STYLE = """<style>
-.nc .nc-wf-steps{list-style:none;margin:0;padding:0;max-width:48em}
-.nc .nc-wf-steps li{margin:0}
-.nc-wf small{display:block;font-size:14px;opacity:.85}
-.nc-wf-sign{color:inherit;border-bottom:3px dashed #D55E00}
-.nc-wf-end{display:flex;flex-wrap:wrap;gap:0 .8em;align-items:baseline;padding:.3em .8em;width:fit-content;
- max-width:100%;border:1px solid rgba(128,128,128,.7);border-radius:1.2em;background:rgba(86,180,233,.2)}
-.nc-wf-arrow{padding:.15em 0 .15em 2em;font-size:15px;opacity:.85}
-.nc-wf-box{display:grid;grid-template-columns:minmax(0,19em) minmax(0,1fr);gap:.2em 1.4em;padding:.5em .8em;
- border:1px solid rgba(128,128,128,.7);border-left:.35em solid #0072B2;border-radius:.4em}
-.nc .nc-wf-box dl{display:grid;grid-template-columns:auto minmax(0,1fr);gap:0 1em;margin:0;align-content:start}
-.nc .nc-wf-box :is(dt,dd){float:none;width:auto;margin:0;padding:0;font-weight:normal;overflow-wrap:anywhere}
-.nc .nc-wf-box dd{font-weight:bold}
-.nc .nc-wf-box dd.nc-dim{font-weight:normal}
-.nc-wf-box.nc-wf-wrong{border:2px dashed #D55E00;border-left:.35em solid #D55E00;background:rgba(213,94,0,.1)}
-.nc-wf-box.nc-wf-missing{background:none}
-.nc .nc-wf-fault{grid-column:1/-1;margin:.3em 0 0;overflow-wrap:anywhere}
-.nc-wf-json{white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid rgba(128,128,128,.5);border-radius:.4em;
- padding:.3em .6em;margin:.4em 0;unicode-bidi:isolate}
-.nc-wf-here{background:rgba(213,94,0,.2);font-weight:bold}
-@container (max-width:640px){.nc-wf-box{grid-template-columns:minmax(0,1fr)}}
-</style>"""

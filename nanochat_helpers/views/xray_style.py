@@ -141,6 +141,7 @@ STYLE = """<style>
 .nc .nc-xr-table :is(td,th):nth-child(n){padding:.12em .25em;font-size:14px}
 .nc .nc-xr-table :is(td,th):nth-child(3){display:none}
 .nc-xr-share .nc-bar{display:none}.nc-xr-share{display:block}
-.nc .nc-xr-table :is(td,th):nth-child(6){width:17%}
+.nc .nc-xr-table :is(td,th):first-child{width:22%}.nc .nc-xr-table :is(td,th):nth-child(4){width:25%}
+.nc .nc-xr-table :is(td,th):nth-child(6){width:16%}
 .nc-xr-parts i.nc-xr-slim>*{display:none}}
 </style>"""
