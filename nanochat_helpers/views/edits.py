@@ -1,0 +1,215 @@
+"""Pictures of step 6: each edit of the cleaning, with what it took away struck through.
+
+In: the raw text and the list of edits from `postprocess.clean` or a trace. Out: data, and HTML for it.
+"""
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from ..postprocess import Edit
+from .markup import attribute, count, figure, visible
+
+MEANINGS = {
+    "remove_special_tokens": "Control tokens that were written as text are taken out.",
+    "remove_prompt": "The beginning only repeated the prompt, so it is taken away.",
+    "remove_own_name": "The reply opened with the name of the speaker, as in a script; the name is taken away.",
+    "cut_at_stop_string": "The text ends where the first stop string begins.",
+    "cut_loop": "It ended by saying the same thing over and over; two rounds are kept.",
+    "cut_half_sentence": "The token limit broke off the last sentence, so it is dropped.",
+    "tidy_white_space": "Spaces and empty lines that nobody needs are removed.",
+}
+ENDINGS = {
+    "stop": "the model was done",
+    "length": "the token limit cut it off",
+    "stop_string": "it wrote a stop string",
+    "blocked": "a safety rule held it back",
+    "cancelled": "somebody stopped it",
+}
+_PIECES = re.compile(r"<\|[^|<>]*\|>|\w+|.", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a text. kind: "kept", "removed" or "added" (no edit of `postprocess` adds anything)."""
+
+    text: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class EditStep:
+    """One edit: its name, what it does in a sentence, and the text before and after in parts.
+
+    The parts that are not "added" make the text before; those that are not "removed" the text after.
+    """
+
+    name: str
+    says: str
+    parts: tuple[Part, ...]
+
+    @property
+    def n_removed(self) -> int:
+        """How many characters it took away."""
+        return sum(len(part.text) for part in self.parts if part.kind == "removed")
+
+
+@dataclass(frozen=True)
+class EditsView:
+    """The raw text, the edits in order, and the text that is left. finish_reason: "" where it is not known."""
+
+    raw_text: str
+    steps: tuple[EditStep, ...]
+    text: str
+    finish_reason: str = ""
+
+
+# --- data
+
+
+def edits_data(raw_text: str, edits: Sequence[Edit | Mapping[str, str]], *, finish_reason: str = "") -> EditsView:
+    """Compare the text before and after each edit.
+
+    edits: from `clean(…).edits`, or as a trace keeps them: dicts with name, before, after. None at all is fine.
+    """
+    edits = [edit if isinstance(edit, Edit) else Edit(**edit) for edit in edits]
+    steps = tuple(EditStep(edit.name, MEANINGS.get(edit.name, ""), _parts(edit)) for edit in edits)
+    return EditsView(raw_text, steps, edits[-1].after if edits else raw_text, finish_reason)
+
+
+def _parts(edit):
+    """What an edit kept and removed. A cut keeps the beginning, all others rather the end."""
+    is_cut = edit.name.startswith("cut_")
+    return compare(edit.before, edit.after, place=(edit.before.find if is_cut else edit.before.rfind)(edit.after))
+
+
+def compare(before: str, after: str, *, place: int | None = None) -> tuple[Part, ...]:
+    """What was kept and removed between two texts, in order and in whole words where possible.
+
+    "Hi <|im_end|>" → "Hi": "Hi" is kept, " <|im_end|>" removed. Where something was added, all is removed and added.
+    place: where the whole text after stands in the one before, -1 for nowhere; None: the first such place.
+    """
+    place = before.find(after) if place is None else place
+    if place >= 0:
+        parts = [("removed", before[:place]), ("kept", after), ("removed", before[place + len(after) :])]
+    else:
+        parts = _thinned(before, after) or [("removed", before), ("added", after)]
+    return tuple(Part(text, kind) for kind, text in parts if text)
+
+
+def _thinned(before, after):
+    """Which pieces of a text were taken out of it, where that alone makes the text after; else nothing."""
+    room = _room(before, after)
+    if room[0] < len(after):
+        return []
+    pieces, parts, start, done = _PIECES.findall(before)[::-1], [], 0, 0
+    while pieces:
+        piece = pieces.pop()
+        end, left = start + len(piece), len(after) - done
+        is_next = after.startswith(piece, done) and room[end] >= left - len(piece)
+        if not is_next and room[end] < left:  # a part of this piece is kept
+            pieces += reversed(piece)
+            continue
+        parts.append(("kept" if is_next else "removed", piece))
+        start, done = end, done + len(piece) * is_next
+    return [(kind, "".join(piece for _, piece in run)) for kind, run in groupby(parts, key=lambda part: part[0])]
+
+
+def _room(before, after):
+    """For each place of a text: how many of the last characters of `after` can be found in order from there on."""
+    room = [0]
+    for character in reversed(before):
+        found = room[-1]
+        room.append(found + (found < len(after) and character == after[-1 - found]))
+    return room[::-1]
+
+
+# --- drawing
+
+
+def edits_html(data: EditsView, *, limit: int = 220) -> str:
+    """Draw the raw text, one box for each edit, and what is left.
+
+    What an edit removed is struck through, between ⟦ and ⟧, with every space and line break as a sign.
+    limit: a stretch with more characters than this is shown with its beginning and end only.
+    """
+    boxes = "".join(_step(step, number, limit) for number, step in enumerate(data.steps, start=1))
+    nothing = '<li class="nc-ed-box nc-ed-none">No edit changed anything: the raw text is the reply.</li>'
+    removed = len(data.raw_text) - len(data.text)
+    summary = f"{count(len(data.steps), 'edit')}, {count(max(removed, 0), 'character')} removed"
+    ending = f"ended by <b>{html.escape(data.finish_reason)}</b>" if data.finish_reason else ""
+    because = f": {ENDINGS[data.finish_reason]}" if data.finish_reason in ENDINGS else ""
+    return figure(
+        f'{_STYLE}<div class="nc-head"><b>{summary}</b>'
+        f'<span>{ending}{because}</span></div><ol class="nc-ed">'
+        f"{_end('raw text', data.raw_text, 'what the model wrote', limit)}{boxes or nothing}"
+        f"{_end('reply', data.text, 'what is shown', limit)}</ol>",
+        label=f"From the raw text to the reply: {summary}",
+    )
+
+
+def _end(name, text, meaning, limit):
+    """The first or the last box: a whole text."""
+    shown = _seen(text, 3 * limit) or '<span class="nc-dim">nothing</span>'
+    return (
+        f'<li class="nc-ed-box nc-ed-end"><div class="nc-ed-head"><b>{name}</b><span>{meaning}</span>'
+        f'<span class="nc-ed-count">{count(len(text), "character")}</span></div>'
+        f'<div class="nc-ed-text">{shown}</div></li>'
+    )
+
+
+def _step(step, number, limit):
+    parts = "".join(_part(part, limit) for part in step.parts)
+    spoken = f"edit {number}, {step.name}: {count(step.n_removed, 'character')} removed"
+    return (
+        f'<li class="nc-ed-box" aria-label="{attribute(spoken)}"><div class="nc-ed-head">'
+        f'<b class="nc-mono">{number} {html.escape(step.name)}</b><span>{html.escape(step.says)}</span>'
+        f'<span class="nc-ed-count">−{count(step.n_removed, "character")}</span></div>'
+        f'<div class="nc-ed-text">{parts}</div></li>'
+    )
+
+
+def _part(part: Part, limit):
+    if part.kind == "kept":
+        return _seen(part.text, limit)
+    tag, signs = ("del", "⟦⟧") if part.kind == "removed" else ("ins", "⁅⁆")
+    return f'<{tag} class="nc-ed-{tag}">{signs[0]}<span>{_seen(part.text, limit, spaces=True)}</span>{signs[1]}</{tag}>'
+
+
+def _seen(text: str, limit: int, *, spaces: bool = False) -> str:
+    """A text with its line breaks as signs, cut in the middle where it is long. spaces: show these as signs, too."""
+    if len(text) > limit:
+        left_out = f"… {count(len(text) - 2 * (limit // 2), 'character')} not drawn …"
+        middle = f'<span class="nc-ed-gap">{left_out}</span>'
+        return (
+            _seen(text[: limit // 2], limit, spaces=spaces)
+            + middle
+            + _seen(text[-(limit // 2) :], limit, spaces=spaces)
+        )
+    shown = visible(text, limit=limit)
+    if not spaces:
+        shown = shown.replace('<span class="nc-sign">·</span>', " ")
+    return shown.replace("⏎</span>", "⏎</span>\n")
+
+
+# A removed part is marked three times: struck through, in brackets, and tinted.
+_STYLE = """<style>
+.nc-ed{list-style:none;margin:0!important;padding:0!important;display:grid;gap:.5em}
+.nc-ed-box{border:1px solid rgba(128,128,128,.5);border-left:.35em solid rgba(128,128,128,.6);border-radius:.35em;
+ padding:.35em .7em;margin:0;min-width:0}
+.nc-ed-box:not(.nc-ed-end):not(.nc-ed-none){border-left-color:#D55E00}
+.nc-ed-end{border-left-color:#0072B2}
+.nc-ed-head{display:grid;grid-template-columns:14.5em 1fr auto;gap:.1em 1em;align-items:baseline}
+.nc-ed-count{font-variant-numeric:tabular-nums;opacity:.8}
+.nc-ed-text{white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:isolate;margin-top:.25em}
+.nc-ed-del{background:rgba(213,94,0,.2);text-decoration:none;border-radius:.2em;color:inherit}
+.nc-ed-del>span{text-decoration:line-through;text-decoration-color:#D55E00;text-decoration-thickness:2px}
+.nc-ed-ins{background:rgba(0,158,115,.25);text-decoration:none;border-bottom:2px solid #009E73}
+.nc-ed-gap{font-size:.88em;opacity:.8;border:1px dashed rgba(128,128,128,.8);border-radius:.3em;padding:0 .4em;
+ margin:0 .3em}
+.nc-ed-none{font-style:italic}
+@container (max-width:640px){.nc-ed-head{grid-template-columns:1fr auto}
+ .nc-ed-head>:nth-child(2){grid-column:1/-1;grid-row:2}}
+</style>"""
