@@ -17,7 +17,7 @@ from .settings import check_count
 from .tokens import check_text
 
 CountTokens = Callable[[list[dict]], int]
-NOTES_HEADING = "Remember what the user said before:"
+NOTES_HEADING = "What you know about the user:"
 SUMMARY_HEADING = "What was said before:"
 SUMMARY_SHARE = 4  # a quarter of the budget is kept free for a summary
 

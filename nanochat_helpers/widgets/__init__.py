@@ -19,6 +19,8 @@ _HOME = {
     "filmstrip_widget": "filmstrip",
     "comparison_widget": "filmstrip",
     "settings_map_widget": "settings_map",
+    "prompt_strip_widget": "prompt_strip",
+    "template_clinic_widget": "template_clinic",
     "edits_widget": "edits",
     "safety_widget": "safety",
     "marked_picture": "safety",

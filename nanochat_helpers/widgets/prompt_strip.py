@@ -1,0 +1,79 @@
+"""The live prompt strip: how long the context is and which strategy chooses, moved by hand.
+
+In: the messages of a conversation and a tokenizer. Out: a box for a notebook cell.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..errors import NanoChatError
+from ..history import Fitted, LastTurns, TokenBudget
+from ..prompts import encode_prompt
+from ..views.markup import message
+from ..views.prompt_strip import PromptStrip, prompt_strip_data, prompt_strip_html
+from .live import WIDE, LiveView, StaticView, ipywidgets_or_none
+
+# name → a function that makes the strategy from max_history.
+STRATEGIES = {
+    "keep the last turns": LastTurns,
+    "keep what fits": lambda max_history: TokenBudget(),
+    "drop three at a time": lambda max_history: TokenBudget(drop_together=3),
+}
+
+
+def prompt_strip_widget(
+    messages: Sequence[dict],
+    tokenizer: Any,
+    *,
+    max_length: int = 256,
+    max_history: int = 2,
+    reserved: int | None = None,
+    strategies: Mapping[str, Callable[[int], Callable[..., Fitted]]] = STRATEGIES,
+    longest: int | None = None,
+) -> LiveView | StaticView:
+    """A conversation as a strip, under sliders for max_length and max_history and a choice of strategies.
+
+    strategies: name → a function that makes a strategy from max_history. reserved: see `prompt_strip_data`.
+    longest: the end of the slider; None: half as much again as the whole conversation needs.
+    What does not fit at all is a sentence in place of the picture.
+    """
+    messages = list(messages)
+
+    def compute(strategy: str, max_history: int, max_length: int) -> PromptStrip:
+        history = strategies[strategy](max_history)
+        return prompt_strip_data(messages, tokenizer, max_length=max_length, history=history, reserved=reserved)
+
+    if ipywidgets_or_none() is None:
+        return _standing(compute, next(iter(strategies)), max_history, max_length)
+    needed = len(encode_prompt(messages, tokenizer).input_ids)
+    controls = _controls(strategies, messages, max_history, max_length, longest or max(max_length, 3 * needed // 2))
+    return LiveView(controls, compute, prompt_strip_html)
+
+
+def _standing(compute, *values):
+    try:
+        data = compute(*values)
+    except NanoChatError as error:
+        return StaticView(message(str(error)))
+    return StaticView(prompt_strip_html(data), data)
+
+
+def _controls(strategies, messages, max_history, max_length, longest):
+    widgets = ipywidgets_or_none()
+    wide = widgets.Layout(width="100%", max_width="42em")
+    named = {"style": {"description_width": "7em"}, "layout": wide}
+    n_turns = sum(said["role"] == "user" for said in messages)
+    strategy = widgets.ToggleButtons(
+        options=list(strategies),
+        description="strategy",
+        style={"description_width": WIDE, "button_width": "auto"},
+        layout=widgets.Layout(width="100%"),
+    )
+    most = max(max_history, n_turns - 1, 1)
+    return {
+        "strategy": strategy,
+        "max_history": widgets.IntSlider(value=max_history, min=0, max=most, description="max_history", **named),
+        "max_length": widgets.IntSlider(
+            value=max_length, min=min(16, max_length), max=max(longest, max_length), description="max_length", **named
+        ),
+    }
