@@ -239,6 +239,7 @@ def test_a_rule_is_any_function_that_finds_places():
 
 
 def test_places_without_a_letter_are_none():
+    assert Rule("x", lambda text: [(2, 2)]).findings("baab") == []
     assert pattern_rule("x", "a*").findings("baab") == [Finding("x", "mask", 1, 3, "This looks like: x.")]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from nanochat_helpers.safety import Labelled, Safety
 from nanochat_helpers.safety_words import word_rule
-from nanochat_helpers.widgets import safety_widget
+from nanochat_helpers.widgets import marked_picture, safety_widget, scores_picture
 from nanochat_helpers.widgets.live import StaticView
 
 TEXT = "You stupid robot, kim@example.org"
@@ -83,3 +83,11 @@ def test_without_ipywidgets_the_picture_stands_still(monkeypatch):
 def test_a_wrong_rule_is_told_at_once():
     with pytest.raises(ValueError, match="input_rules"):
         safety_widget(Safety(input_rules="email"))
+
+
+def test_two_pictures_for_a_cell():
+    marked = marked_picture("red blue", [word_rule("red", ["red"], "mask")])
+    assert marked.data.goes_on == "[red] blue" and "<mark" in marked.html
+    scores = scores_picture(Safety([word_rule("red", ["red"])], []), [Labelled("red", ("red",))])
+    assert [row.n_found for row in scores.data] == [1] and "1 of 1 = 100 %" in scores.html
+    assert {row.rule for row in scores_picture(Safety()).data} >= {"rude", "email", "address"}

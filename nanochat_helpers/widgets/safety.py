@@ -1,4 +1,4 @@
-"""The live picture of safety: type a message, choose what each rule does, and see both what it does and how well.
+"""The pictures of safety for a cell, and the live one: type a message, choose what each rule does, see what follows.
 
 In: rules and labelled texts. Out: a box for a notebook cell. The rules are in `safety`, the drawings in `views.safety`.
 """
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..safety import Labelled, Safety, evaluate, load_safety_set
+from ..safety import Labelled, Safety, check, evaluate, load_safety_set
 from ..safety_rules import ACTIONS, Rule
 from ..views import safety as views
 from ..views.markup import count
@@ -22,6 +22,21 @@ class SafetyPicture:
 
     marked: views.MarkedText
     scores: tuple[views.ScoreRow, ...]
+
+
+def marked_picture(text: str, rules: Sequence[Rule]) -> StaticView:
+    """A text with what some rules find in it; `data` is the MarkedText."""
+    data = views.marked_data(text, check(text, rules))
+    return StaticView(views.marked_html(data), data)
+
+
+def scores_picture(safety: Safety, labelled: Sequence[Labelled] | None = None) -> StaticView:
+    """How often each rule for messages is right; `data` has a ScoreRow for each rule and each other label.
+
+    labelled: None: the texts of the course.
+    """
+    data = views.scores_data(evaluate(safety, load_safety_set() if labelled is None else labelled))
+    return StaticView(views.scores_html(data), data)
 
 
 def safety_widget(
