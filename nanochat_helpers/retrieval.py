@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .errors import DocumentError, EngineError, MessageError
+from .errors import DocumentError, EngineError, MessageError, SettingsError
 from .passages import Passage
 from .prompts import check_message
 from .settings import check_count
@@ -19,10 +19,10 @@ NOTHING_FITS = "I don't know: I found nothing about that in my documents."
 
 # Words that stand in nearly every text, so that they say nothing about what it is about.
 _EVERYWHERE = """
-a about after all also am an and any are as at be because been before but by can could did do does doing for from had
-has have he her his how i if in into is it its me more most my no not of on one or other our out s she should so some
-such t than that the their them then there these they this to us was we were what when where which who whom whose why
-will with would you your
+a about after all also am an and any are as at be because been before but by can could did do does doing for from get
+got had has have he her his how i if in into is it its me more most my no not of on one or other our out s she should
+so some such t than that the their them then there these they this to us was we were what when where which who whom
+whose why will with would you your
 """
 STOP_WORDS = frozenset(_EVERYWHERE.split())
 
@@ -72,13 +72,15 @@ class BM25Search:
 
     def __init__(self, passages: Sequence[Passage]):
         self.passages = _checked(passages)
-        self._index = _bm25s().BM25()
-        self._index.index([words(passage.text) for passage in self.passages], show_progress=False)
+        found = [words(passage.text) for passage in self.passages]
+        self._vocabulary, self._index = set().union(*found), _bm25s().BM25()
+        if self._vocabulary:  # bm25s divides by the mean length
+            self._index.index(found, show_progress=False)
 
     def search(self, query: str, k: int = 3) -> list[Hit]:
         """The k passages with the highest scores above 0, the best first; of equals, the earlier one first."""
         _check_query(query)
-        known = [word for word in dict.fromkeys(words(query)) if word in self._index.vocab_dict]
+        known = [word for word in dict.fromkeys(words(query)) if word in self._vocabulary]
         scores = self._index.get_scores(known).tolist() if known else [0.0] * len(self.passages)
         return [hit for hit in _best(self.passages, scores, k) if hit.score > 0]
 
@@ -121,6 +123,11 @@ class Retriever:
 
     def __post_init__(self):
         check_count("k", self.k, least=1)
+        if not hasattr(self.search, "search"):
+            raise SettingsError(f"search must be a BM25Search or a MiniLMSearch, not {self.search!r:.60}.")
+        least = self.min_score
+        if isinstance(least, bool) or not (least is None or isinstance(least, (int, float))):
+            raise SettingsError(f"min_score={least!r} is not allowed: it must be a number, or None.")
 
     def __call__(self, text: str) -> list[Hit]:
         """Find what fits a user's message."""
@@ -129,9 +136,14 @@ class Retriever:
 
 
 def ground(question: str, hits: Sequence[Hit]) -> str:
-    """The message that the model gets in place of the bare question: the passages, numbered, and then the question."""
-    passages = "\n\n".join(f"[{number}] {hit.passage.text}" for number, hit in enumerate(hits, start=1))
-    return f"{passages}\n\nAnswer from these passages, in one short sentence.\nQuestion: {question}"
+    """The message that the model gets in place of the bare question: the passages, and the question around them.
+
+    The question comes twice, for a small model soon forgets what it was asked. Without hits it stays as it is.
+    """
+    if not hits:
+        return question
+    passages = "\n\n".join(hit.passage.text for hit in hits)
+    return f"Question: {question}\n\nText:\n{passages}\n\nAnswer this question from the text: {question}"
 
 
 def _checked(passages):

@@ -40,6 +40,14 @@ def llama_cpp_backbone(smollm2_files):
     return load_model("smollm2", engine="llama.cpp")
 
 
+@pytest.fixture(scope="session")
+def minilm():
+    """The encoder that lesson 10 searches with, fetched first if this machine does not have it yet."""
+    from nanochat_helpers.models import load_model
+
+    return load_model("minilm", show_progress=False)
+
+
 @pytest.fixture
 def empty_cache(tmp_path, monkeypatch):
     """An empty cache for one test, with the network allowed."""

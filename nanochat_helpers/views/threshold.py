@@ -4,6 +4,7 @@ In: scores of questions, as `search_quality.question_scores` gives them, and a m
 """
 
 import html
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ class ThresholdView:
 def threshold_data(scores: Sequence[QuestionScore], min_score: float) -> ThresholdView:
     """Where the dots of the questions and the line of the threshold stand. What was not found stands at 0."""
     cost = threshold_cost(scores, min_score)
-    highest = max(1.0, *(each.score or 0.0 for each in scores))
+    highest = float(math.ceil(max(1.0, *(each.score or 0.0 for each in scores))))
     answered = [each for each in scores if each.question.kind != "no answer"]
     unanswered = [each for each in scores if each.question.kind == "no answer"]
     line = min(max(min_score / highest, 0.0), 1.0)
@@ -69,7 +70,7 @@ def threshold_html(data: ThresholdView) -> str:
     n_through = sum(dot.passes for dot in data.unanswered)
     rows = _row(data, data.answered, "The collection answers them", f"{n_refused} refused: the price", "answered")
     rows += _row(data, data.unanswered, "Nothing answers them", f"{n_through} let through: the danger", "unanswered")
-    axis = f'<div class="nc-thr-axis"><span>0</span><span>score</span><span>{data.highest:g}</span></div>'
+    axis = f'<div class="nc-thr-axis"><span>0 or not found</span><span>score</span><span>{data.highest:g}</span></div>'
     key = "<span>full: gets a passage</span><span>ring: gets none</span>"
     head = f'<div class="nc-head"><b>min_score = {cost.min_score:g}</b>{key}</div>'
     return figure(
