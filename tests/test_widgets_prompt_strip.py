@@ -52,6 +52,21 @@ def test_max_length_moves_what_falls_out(view):
     assert fallen == sorted(fallen, reverse=True) and fallen[0] > fallen[-1]
 
 
+def test_the_turn_slider_walks_through_the_conversation_and_ends_with_all_of_it(view):
+    view.controls["max_history"].value = 6
+    assert view.controls["turn"].value == view.controls["turn"].max == 7
+    for turn, newest in [(1, "question 0"), (3, "question 2"), (7, "and now?")]:
+        view.controls["turn"].value = turn
+        said = [segment for segment in view.data.segments if segment.message is not None]
+        assert said[-1].text == newest and len(said) + len(view.data.fallen) == 2 * turn
+
+
+def test_what_follows_the_last_question_is_part_of_the_last_turn():
+    view = prompt_strip_widget(MESSAGES[:-1], ByteTokenizer(), max_length=600, max_history=9)
+    assert view.controls["turn"].value == 6
+    assert [segment.text for segment in view.data.segments if segment.message is not None][-1] == "answer 5"
+
+
 def test_turns_can_fall_three_at_a_time(view):
     view.controls["strategy"].value = "drop three at a time"
     assert len(view.data.fallen) in (6, 12)

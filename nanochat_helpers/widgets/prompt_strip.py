@@ -1,4 +1,4 @@
-"""The live prompt strip: how long the context is and which strategy chooses, moved by hand.
+"""The live prompt strip: how far the conversation is, how long the context is and which strategy chooses, by hand.
 
 In: the messages of a conversation and a tokenizer. Out: a box for a notebook cell.
 """
@@ -31,23 +31,35 @@ def prompt_strip_widget(
     strategies: Mapping[str, Callable[[int], Callable[..., Fitted]]] = STRATEGIES,
     longest: int | None = None,
 ) -> LiveView | StaticView:
-    """A conversation as a strip, under sliders for max_length and max_history and a choice of strategies.
+    """A conversation as a strip, under sliders for turn, max_history and max_length and a choice of strategies.
 
+    turn: the prompt of which turn is drawn; at first that of the last one, which is the whole conversation.
     strategies: name → a function that makes a strategy from max_history. reserved: see `prompt_strip_data`.
     longest: the end of the slider; None: half as much again as the whole conversation needs.
     What does not fit at all is a sentence in place of the picture.
     """
     messages = list(messages)
 
-    def compute(strategy: str, max_history: int, max_length: int) -> PromptStrip:
-        history = strategies[strategy](max_history)
-        return prompt_strip_data(messages, tokenizer, max_length=max_length, history=history, reserved=reserved)
+    def compute(strategy: str, turn: int, max_history: int, max_length: int) -> PromptStrip:
+        history, said = strategies[strategy](max_history), messages[: _end_of_prompt(messages, turn)]
+        return prompt_strip_data(said, tokenizer, max_length=max_length, history=history, reserved=reserved)
 
     if ipywidgets_or_none() is None:
-        return _standing(compute, next(iter(strategies)), max_history, max_length)
+        return _standing(compute, next(iter(strategies)), len(_asked(messages)), max_history, max_length)
     needed = len(encode_prompt(messages, tokenizer).input_ids)
     controls = _controls(strategies, messages, max_history, max_length, longest or max(max_length, 3 * needed // 2))
     return LiveView(controls, compute, prompt_strip_html)
+
+
+def _asked(messages):
+    """The places of the user's messages."""
+    return [place for place, said in enumerate(messages) if said["role"] == "user"]
+
+
+def _end_of_prompt(messages, turn):
+    """Where the prompt of a turn ends: with the user's message; the last turn has all there is."""
+    asked = _asked(messages)
+    return asked[turn - 1] + 1 if turn < len(asked) else len(messages)
 
 
 def _standing(compute, *values):
@@ -62,7 +74,7 @@ def _controls(strategies, messages, max_history, max_length, longest):
     widgets = ipywidgets_or_none()
     wide = widgets.Layout(width="100%", max_width="42em")
     named = {"style": {"description_width": "7em"}, "layout": wide}
-    n_turns = sum(said["role"] == "user" for said in messages)
+    n_turns = max(1, len(_asked(messages)))
     strategy = widgets.ToggleButtons(
         options=list(strategies),
         description="strategy",
@@ -72,6 +84,7 @@ def _controls(strategies, messages, max_history, max_length, longest):
     most = max(max_history, n_turns - 1, 1)
     return {
         "strategy": strategy,
+        "turn": widgets.IntSlider(value=n_turns, min=1, max=n_turns, description="turn", **named),
         "max_history": widgets.IntSlider(value=max_history, min=0, max=most, description="max_history", **named),
         "max_length": widgets.IntSlider(
             value=max_length, min=min(16, max_length), max=max(longest, max_length), description="max_length", **named
