@@ -4,8 +4,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import TraceError
+from ..prompts import ROLES
 from ..trace import Trace
 
+REASONS = {
+    "": "it is not finished",
+    "stop": "the model was done and said so by its end token",
+    "length": "there was room for no more tokens",
+    "stop_string": "the text came to a stop string",
+    "blocked": "a safety rule blocked it",
+    "cancelled": "it was stopped on the way",
+}
 _NUMBER = (int, float)
 _MAYBE = (int, float, type(None))
 _MESSAGE = {"role": str, "content": str}
@@ -31,11 +40,21 @@ def check_trace(trace: Trace) -> None:
 def _wrong_parts(trace) -> Iterator[str]:
     for name, kinds in _PARTS.items():
         for place, part in enumerate(getattr(trace, name)):
-            if not isinstance(part, dict) or not _fits(part, kinds):
+            if not isinstance(part, dict) or not _fits(part, kinds) or part.get("role", "user") not in ROLES:
                 yield f"{name}[{place}]"
-    for name, kind in (("input_ids", int), ("user_ids", int), ("roles", str)):
-        if not all(isinstance(item, kind) for item in getattr(trace, name)):
+    for name in ("input_ids", "user_ids"):
+        if not all(isinstance(token_id, int) for token_id in getattr(trace, name)):
             yield name
+    if not all(role in (*ROLES, "template") for role in trace.roles):
+        yield "roles"
+    for place, edit in enumerate(trace.edits):
+        if not edit["name"].isidentifier():
+            yield f"edits[{place}]"
+    if trace.finish_reason not in REASONS:
+        yield "finish_reason"
+    for name in ("max_new_tokens", "max_length"):
+        if not isinstance(trace.settings.get(name), (int, type(None))):
+            yield f"settings: {name}"
     if not all(isinstance(seconds, _NUMBER) for seconds in trace.seconds.values()):
         yield "seconds"
     for place, record in enumerate(trace.tokens):

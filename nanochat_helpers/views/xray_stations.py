@@ -4,21 +4,19 @@ In: an XRay. Out: HTML, around which `xray` puts a frame.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from ..postprocess import Edit
 from ..trace import milliseconds
+from .edits import edits_data, edits_html
 from .filmstrip import running_text
 from .markup import bar, count
+from .prompt_strip import prompt_strip_data, prompt_strip_html
+from .xray_check import REASONS
 from .xray_data import Run, Timing, XRay
-from .xray_style import LONG, ROLES, gap_html, list_html, long_text, role_class, row_html, split_ends
+from .xray_style import LONG, SPEAKERS, gap_html, list_html, long_text, role_class, row_html, split_ends
 
 IDS = 24  # ids of one part of the prompt that are shown
-REASONS = {
-    "stop": "the model was done and said so by its end token",
-    "length": "there was room for no more tokens",
-    "stop_string": "the text came to a stop string",
-    "blocked": "a safety rule blocked it",
-    "cancelled": "it was stopped on the way",
-}
 
 
 # --- messages
@@ -37,7 +35,12 @@ def messages_station(data: XRay) -> str:
 def fits_station(data: XRay) -> str:
     """What the prompt is made of, what was left out, and what was added."""
     kept = [_message(message, "" if message in data.trace.messages else "changed or added") for message in data.kept]
-    parts = [f"<h4>In the prompt: {count(len(kept), 'message')}</h4>", list_html(kept, "message")]
+    strip = replace(prompt_strip_data(data.trace), fallen=())  # what fell out stands below, in full
+    parts = [
+        prompt_strip_html(strip, with_messages=False),
+        f"<h4>In the prompt: {count(len(kept), 'message')}</h4>",
+        list_html(kept, "message"),
+    ]
     if data.trace.dropped:
         dropped = [_message(message, "dropped") for message in data.trace.dropped]
         parts += [f"<h4>Dropped: {count(len(dropped), 'message')}</h4>", list_html(dropped, "message")]
@@ -113,7 +116,7 @@ def _id(token_id):
 
 def _legend(runs: Sequence[Run]):
     """How many tokens are whose words, with their colour and underline."""
-    lengths = {role: _length([run for run in runs if run.role == role]) for role in ROLES}
+    lengths = {role: _length([run for run in runs if run.role == role]) for role in SPEAKERS}
     parts = "".join(
         f'<span><span class="nc-xr-run {role_class(role)}">{role}</span> {length:,}</span>'
         for role, length in lengths.items()
@@ -130,38 +133,17 @@ def _length(runs):
 
 
 def edits_station(data: XRay) -> str:
-    """Each edit with what it took out and put in, and what the rules found in the text."""
-    rows = [row_html(edit["name"], _change(edit["before"], edit["after"])) for edit in data.trace.edits]
-    nothing = "<p>Nothing had to be mended: the raw text is the reply.</p>"
-    return (list_html(rows, "edit") if rows else nothing) + _findings(data, "output")
-
-
-def _change(before, after):
-    """Two texts as one: what only the first has is struck through, what only the second has is underlined."""
-    start = _n_alike(before, after)
-    end = _n_alike(before[start:][::-1], after[start:][::-1])
-    cut, put = before[start : len(before) - end], after[start : len(after) - end]
-    parts = [
-        long_text(before[:start], LONG // 2),
-        f'<span class="nc-xr-cut">{long_text(cut)}</span>' if cut else "",
-        f'<span class="nc-xr-put">{long_text(put)}</span>' if put else "",
-        long_text(before[len(before) - end :], LONG // 2),
-    ]
-    return "".join(parts)
-
-
-def _n_alike(a, b):
-    """How many characters at the beginning of two texts are the same."""
-    return next(
-        (place for place, pair in enumerate(zip(a, b, strict=False)) if pair[0] != pair[1]), min(len(a), len(b))
-    )
+    """Each edit with what it took out, and what the rules found in the text."""
+    trace = data.trace
+    edits = [Edit(edit["name"], edit["before"], edit["after"]) for edit in trace.edits]
+    view = edits_data(trace.raw_text, edits, finish_reason=trace.finish_reason)
+    return edits_html(view, limit=LONG) + _findings(data, "output")
 
 
 def reply_station(data: XRay) -> str:
     """The reply, why it ended, its sources, and the time of all steps."""
     trace = data.trace
-    why = REASONS.get(trace.finish_reason, trace.finish_reason or "it is not finished")
-    ended = f"<p>{count(len(trace.tokens), 'token')}; it ended because {running_text(why)}.</p>"
+    ended = f"<p>{count(len(trace.tokens), 'token')}. Why it ended: {REASONS[trace.finish_reason]}.</p>"
     total = milliseconds(sum(trace.seconds.values()))
     times = f"<h4>The time of all steps: {total}</h4>{steps_html(data.timings)}"
     reply = f'<div class="nc-xr-text nc-xr-reply">{long_text(trace.text, 6 * LONG)}</div>'

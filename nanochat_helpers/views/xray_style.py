@@ -1,15 +1,16 @@
 """How the pipeline X-ray looks, and what its stations share: long texts, long lists, and who is who.
 
-Whose words they are is told by a colour and, as not all see colours, by the kind of the line below them.
+Whose words they are is told by a colour, the same as in the prompt strip, and by the kind of the line below them.
 """
 
 import html
 from collections.abc import Sequence
 
+from ..prompts import ROLES
 from .filmstrip import running_text
 from .markup import count
 
-ROLES = ("system", "user", "assistant", "template")
+SPEAKERS = (*ROLES, "template")
 LONG = 700  # characters of one text that are shown
 MANY = 13  # parts of a list that are shown
 
@@ -58,7 +59,7 @@ def row_html(name: str, text: str, *, note: str = "", role: str = "", more: str 
 
 def role_class(role: str) -> str:
     """The class that gives a role its colour and line; "" for what is no role."""
-    return f"nc-xr-{role}" if role in ROLES else ""
+    return f"nc-xr-{role}" if role in SPEAKERS else ""
 
 
 STYLE = """<style>
@@ -77,10 +78,10 @@ STYLE = """<style>
 .nc .nc-xr-list li{margin:0;padding:.35em 0;border-top:1px solid rgba(128,128,128,.4)}
 .nc .nc-xr-list li.nc-xr-row{display:grid;grid-template-columns:8.5em minmax(0,1fr);gap:.15em 1em;
  border-left:.35em solid rgba(128,128,128,.4);padding-left:.7em}
-.nc .nc-xr-list li.nc-xr-system{border-left:.35em dotted #CC79A7}
-.nc .nc-xr-list li.nc-xr-user{border-left:.35em solid #0072B2}
+.nc .nc-xr-list li.nc-xr-system{border-left:.35em dotted #0072B2}
+.nc .nc-xr-list li.nc-xr-user{border-left:.35em solid #E69F00}
 .nc .nc-xr-list li.nc-xr-assistant{border-left:.35em double #009E73}
-.nc .nc-xr-list li.nc-xr-template{border-left:.35em dashed #D55E00}
+.nc .nc-xr-list li.nc-xr-template{border-left:.35em dashed #888}
 .nc-xr-says,.nc-xr-text{white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:isolate;min-width:0}
 .nc-xr-row>b{grid-row:1/span 2}
 .nc-xr-ids{grid-column:2;display:flex;flex-wrap:wrap;gap:.2em}
@@ -88,17 +89,14 @@ STYLE = """<style>
 .nc-xr-ids .nc-xr-gap{margin:0}
 .nc-xr-text{line-height:1.75;padding:.4em .7em;border:1px solid rgba(128,128,128,.45);border-radius:.4em}
 .nc-xr-run{background:rgba(var(--t),.2);border-bottom:2px var(--l,solid) rgb(var(--t));padding:.05em 0}
-.nc-xr-system{--t:204,121,167;--l:dotted}.nc-xr-user{--t:0,114,178;--l:solid}
-.nc-xr-assistant{--t:0,158,115;--l:double}.nc-xr-template{--t:213,94,0;--l:dashed}
+.nc-xr-system{--t:0,114,178;--l:dotted}.nc-xr-user{--t:230,159,0;--l:solid}
+.nc-xr-assistant{--t:0,158,115;--l:double}.nc-xr-template{--t:128,128,128;--l:dashed}
 .nc-xr-run.nc-xr-assistant{border-bottom-width:4px}
 .nc-xr-ids i{background:rgba(var(--t),.2);border-bottom:2px var(--l,solid) rgb(var(--t))}
 .nc-xr-legend{display:flex;flex-wrap:wrap;gap:.2em 1.1em;font-size:15px}
 .nc-xr-gap{display:inline-block;margin:0 .4em;padding:0 .5em;border:1px dashed rgba(128,128,128,.8);
  border-radius:.3em;font-family:var(--jp-ui-font-family,sans-serif);font-size:14px;white-space:nowrap}
 .nc-xr del{text-decoration:line-through;opacity:.75}
-.nc-xr-cut{background:rgba(213,94,0,.2);border-bottom:2px dashed #D55E00;text-decoration:line-through}
-.nc-xr-put{background:rgba(0,158,115,.2);border-bottom:2px solid #009E73;text-decoration:none}
-.nc-xr-edit{display:block}
 .nc-xr-finding{border-left:.35em solid #D55E00;padding:.1em .7em;margin:.4em 0}
 .nc-xr-reply{font-size:1.1em;border-left:.35em solid #009E73;padding:.2em .8em;margin:.3em 0 .6em}
 .nc-xr-so-far{margin-bottom:.5em;white-space:pre-wrap;overflow-wrap:anywhere}
