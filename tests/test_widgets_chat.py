@@ -18,6 +18,7 @@ from nanochat_helpers.safety import Safety
 from nanochat_helpers.safety_rules import pattern_rule
 from nanochat_helpers.settings import DEFAULT_MAX_NEW_TOKENS, GenerationSettings
 from nanochat_helpers.widgets import chat as module
+from nanochat_helpers.widgets import chat_display as display
 from nanochat_helpers.widgets.chat import BUSY, ChatPanel, chat_panel
 from nanochat_helpers.widgets.live import SECONDS_A_PICTURE, StaticView
 
@@ -96,7 +97,7 @@ def test_a_message_and_its_reply_are_kept_and_shown_and_the_field_is_free_again(
     send(panel, "Hello there")
     assert contents(panel) == ["Hello there", "One."]
     assert field(panel) == ""
-    assert panel._growing.value == ""
+    assert panel.display.growing.value == ""
     assert re.search("Hello there.*One[.].*finished by itself", panel.html, re.DOTALL)
     assert panel.line.startswith("Done: 5 tokens in")
 
@@ -115,8 +116,8 @@ def test_enter_sends_the_letters_that_arrive_just_after_it(monkeypatch):
 def test_a_reply_grows_while_it_is_written(slow):
     slow.chat.backbone.go_on.release()
     assert slow.chat.backbone.asked.acquire(timeout=20)
-    assert ">A" in slow._growing.value
-    assert "is writing" in slow._growing.value
+    assert ">A" in slow.display.growing.value
+    assert "is writing" in slow.display.growing.value
     assert contents(slow) == []
 
 
@@ -132,7 +133,7 @@ def test_the_first_token_is_shown_at_once_and_the_page_gets_at_most_20_pictures_
             time.sleep(0.005)
 
     panel.chat.stream = timed
-    panel._growing.observe(lambda change: "x" in change["new"] and shown.append(time.monotonic()), "value")
+    panel.display.growing.observe(lambda change: "x" in change["new"] and shown.append(time.monotonic()), "value")
     send(panel, "Go")
     assert shown[0] - arrived[0] < 0.1
     assert 2 <= len(shown) <= (arrived[-1] - arrived[0]) / SECONDS_A_PICTURE + 3
@@ -150,7 +151,7 @@ def test_what_cannot_be_sent_is_told_and_stays_in_the_field(text, sentence):
     assert sentence in panel.line
     assert field(panel) == text
     assert contents(panel) == before
-    assert "nc-note" in panel._line.value
+    assert "nc-note" in panel.display.line.value
     send(panel, "Again")
     assert contents(panel) == [*before, "Again", "Two."]
 
@@ -164,7 +165,7 @@ def test_a_model_that_fails_half_way_loses_nothing():
     panel = panel_of(script)
     send(panel, "Hi")
     assert panel.line == "RuntimeError: out of memory"
-    assert (field(panel), contents(panel), panel._growing.value) == ("Hi", [], "")
+    assert (field(panel), contents(panel), panel.display.growing.value) == ("Hi", [], "")
 
 
 def test_what_is_typed_meanwhile_stays_when_a_message_comes_back(slow):
@@ -204,7 +205,6 @@ def test_stop_keeps_what_was_written_so_far(slow):
 
 def test_a_reply_that_is_stopped_before_its_first_word_leaves_all_as_it_was(monkeypatch):
     panel = panel_of()
-    panel._growing.observe(lambda change: "Hi" in change["new"] and panel._stop.set(), "value")
     stream = panel.chat.stream
 
     def stopped(text):
@@ -217,6 +217,14 @@ def test_a_reply_that_is_stopped_before_its_first_word_leaves_all_as_it_was(monk
     assert contents(panel) == []
     assert field(panel) == "Hi"
     assert "Stopped before the first word" in panel.line
+
+
+def test_stop_is_heard_before_the_model_has_begun(monkeypatch):
+    monkeypatch.setattr(module, "LAST_LETTERS", 20)
+    panel = panel_of()
+    panel.send("Hi")
+    press(panel, "stop")
+    assert (contents(panel), field(panel), panel.chat.backbone.calls) == ([], "Hi", [])
 
 
 def test_stop_says_when_there_is_nothing_to_stop():
@@ -371,7 +379,7 @@ def test_a_new_chat_forgets_all_and_takes_the_system_message():
     assert panel.chat.messages[0]["content"] == "Be kind."
     press(panel, "new_chat")
     assert panel.chat.messages == [{"role": "system", "content": "Talk like a pirate."}]
-    assert "Hi" not in panel._talk.html
+    assert "Hi" not in panel.display.talk.html
     assert panel.controls["turn"].options == ()
 
 
@@ -427,8 +435,8 @@ def test_a_blocked_message_is_a_notice_and_comes_back_into_the_field():
     send(panel, "forbidden <b>")
     assert contents(panel) == ["Hi", "One."]
     assert field(panel) == "forbidden <b>"
-    assert "Blocked, and not kept" in panel._growing.value
-    assert "This word is not allowed." in panel._growing.value
+    assert "Blocked, and not kept" in panel.display.growing.value
+    assert "This word is not allowed." in panel.display.growing.value
     assert panel.line.startswith("Blocked by a rule")
     send(panel, "Fine")
     assert "Blocked" not in panel.html
@@ -437,7 +445,7 @@ def test_a_blocked_message_is_a_notice_and_comes_back_into_the_field():
 def test_a_blocked_reply_is_never_shown_and_an_edit_of_it_forgets_nothing():
     seen = []
     panel = panel_of(("One.", "Two.", "a forbidden word"), safety=Safety([], RULES))
-    panel._growing.observe(lambda change: seen.append(change["new"]), "value")
+    panel.display.growing.observe(lambda change: seen.append(change["new"]), "value")
     send(panel, "Hi")
     send(panel, "And?")
     before = panel.chat.messages
@@ -452,7 +460,7 @@ def test_a_masked_message_is_shown_as_it_was_sent_with_the_rule_below_it():
     panel = panel_of(safety=Safety(RULES, []))
     send(panel, "My secret")
     assert contents(panel)[0] == "My [names]"
-    assert "My secret" not in panel._talk.html
+    assert "My secret" not in panel.display.talk.html
     assert [bubble.findings[0]["rule"] for bubble in panel.data.bubbles if bubble.findings] == ["names"]
     assert "A secret was masked." in panel.html
 
@@ -464,7 +472,7 @@ def test_sources_are_listed_below_the_reply_and_no_source_is_said():
     panel = panel_of(retriever=retriever)
     send(panel, "What is a token?")
     assert [source["source"] for source in panel.data.bubbles[-1].note.sources] == ["tokens.md"]
-    assert "Tokens are pieces of text." in panel._talk.html
+    assert "Tokens are pieces of text." in panel.display.talk.html
     send(panel, "And you?")
     assert contents(panel)[-1] == NOTHING_FITS
     assert panel.line == "Answered without the model."
@@ -475,7 +483,7 @@ def test_sources_are_listed_below_the_reply_and_no_source_is_said():
 
 def exported(panel, ending):
     name, data = re.search(
-        rf'download="([^"]*\.{ending})" href="data:[^,]*;base64,([^"]*)"', panel._links.value
+        rf'download="([^"]*\.{ending})" href="data:[^,]*;base64,([^"]*)"', panel.display.links.value
     ).groups()
     return name, base64.b64decode(data).decode()
 
@@ -492,6 +500,32 @@ def test_a_model_with_a_strange_name_makes_a_clean_file_name():
     backbone.name = '../Qwen/"2.5"<b> Ünï'
     name, _ = exported(chat_panel(backbone), "json")
     assert re.fullmatch(r"chat_with_[a-z0-9_]+\.json", name)
+
+
+# --- the prompt under it
+
+
+def test_the_strip_shows_the_prompt_of_the_last_reply():
+    panel = panel_of()
+    assert panel.display.strip.html == ""
+    send(panel, "Hello there")
+    first = panel.display.strip.html
+    assert "Hello there" in first
+    send(panel, "And you?")
+    assert "And you?" in panel.display.strip.html != first
+    press(panel, "new_chat")
+    assert panel.display.strip.html == ""
+
+
+def test_a_strip_that_cannot_be_drawn_loses_no_reply(monkeypatch):
+    def fail(*_):
+        raise MessageError("No strip today.")
+
+    monkeypatch.setattr(display, "prompt_strip_data", fail)
+    panel = panel_of()
+    send(panel, "Hi")
+    assert contents(panel) == ["Hi", "One."]
+    assert "No strip today." in panel.html
 
 
 # --- without widgets, and in the long run
@@ -512,3 +546,19 @@ def test_it_shows_itself_as_a_widget_and_as_a_picture(talk):
     assert isinstance(talk, ChatPanel)
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == talk.box.model_id
     assert "Second" in bundle["text/html"]
+
+
+def test_a_long_conversation_stays_small_and_quick():
+    panel = panel_of()
+    for turn in range(60):
+        panel.chat.messages += [
+            {"role": "user", "content": f"Message {turn}"},
+            {"role": "assistant", "content": "x" * 400},
+        ]
+    start = time.perf_counter()
+    panel.refresh()
+    assert time.perf_counter() - start < 0.3
+    send(panel, "Hi")
+    assert len(panel.display.talk.html) < 60_000
+    assert len(panel.controls["turn"].options) == 61
+    assert len(json.loads(exported(panel, "json")[1])["messages"]) == 123

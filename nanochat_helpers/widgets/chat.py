@@ -3,7 +3,6 @@
 In: a Chat. Out: a box for a notebook cell. What is shown is in `views.chat`, the arrangement in `chat_layout`.
 """
 
-import html
 import threading
 from functools import partial
 from typing import Any
@@ -11,11 +10,12 @@ from typing import Any
 from ..chat import Chat, Reply, user_message
 from ..errors import MessageError, NanoChatError, SettingsError
 from ..settings import GenerationSettings
-from ..views.chat import ReplyNote, blocked_html, chat_data, chat_html, growing_html
+from ..views.chat import ChatData, ReplyNote, chat_data, chat_html
 from ..views.markup import count, message
-from .chat_layout import SLIDERS, arrange, export_links, make_controls
+from .chat_display import ChatDisplay
+from .chat_layout import SLIDERS, arrange, make_controls
 from .controls import change_settings
-from .live import Picture, Shown, StaticView, Worker, ipywidgets_or_none, seldom
+from .live import Shown, StaticView, Worker, ipywidgets_or_none, seldom
 
 LAST_LETTERS = 0.1  # seconds: Enter may arrive before the letters that were typed just before it
 BUSY = "A reply is being written: wait for its end, or press Stop first."
@@ -63,24 +63,19 @@ class ChatPanel(Shown):
     controls: "message", "several_lines", "lines", "send", "stop", "regenerate", "turn", "edit", "cancel_edit",
         "system", "new_chat", and a slider for each of SLIDERS.
     editing: the turn that is being edited, or None. line: the sentence in the panel's own line.
+    display: what it shows. data: the bubbles of the talk.
     Every error is a sentence in that line; the conversation and what was typed stay as they were.
     """
 
     def __init__(self, chat: Chat, system: str):
-        widgets = ipywidgets_or_none()
         self.chat, self.editing, self.line = chat, None, ""
         self.controls = make_controls(chat.settings, system)
         self._notes: dict[tuple[int, str], ReplyNote] = {}  # (place in chat.messages, text there) → what is known of it
         self._draft = ""  # what was in the field when an edit began
         self._lock, self._worker = threading.RLock(), Worker()
         self._writing, self._stop = False, threading.Event()
-        self._talk, self._strip = Picture(), Picture()
-        wide = widgets.Layout(width="100%")
-        self._growing, self._line, self._links = (widgets.HTML(layout=wide) for _ in range(3))
-        self.box = arrange(
-            self.controls, talk=self._talk.box, growing=self._growing, line=self._line, strip=self._strip.box,
-            links=self._links,
-        )  # fmt: skip
+        self.display = ChatDisplay()
+        self.box = arrange(self.controls, self.display)
         self._connect()
         self.refresh()
         self._say("Type a message, and press Enter or Send.")
@@ -88,7 +83,12 @@ class ChatPanel(Shown):
     @property
     def html(self) -> str:
         """All that is shown, as pictures that stand still."""
-        return self._talk.html + self._growing.value + self._line.value + self._strip.html
+        return self.display.html
+
+    @property
+    def data(self) -> ChatData:
+        """The bubbles that are shown."""
+        return self.display.data
 
     @property
     def settings(self) -> GenerationSettings:
@@ -103,7 +103,7 @@ class ChatPanel(Shown):
 
     def send(self, text: str | None = None) -> None:
         """Send what is in the field, or this text. While a turn is edited, the conversation goes on from there."""
-        if text is not None:
+        if text is not None and not self._writing:
             self.controls["message"].value = text
         self._start(self._send)
 
@@ -119,12 +119,16 @@ class ChatPanel(Shown):
         """Forget the last reply and answer again, with the next seed."""
         self._start(self._regenerate)
 
-    def edit(self, turn: int) -> None:
-        """Take one of your messages back into the field, 0 for the first; nothing is forgotten before it is sent."""
+    def edit(self, turn: int | None = None) -> None:
+        """Take one of your messages back into the field: the chosen one, or number `turn`, from 0.
+
+        Nothing is forgotten before it is sent.
+        """
+        turn = self.controls["turn"].value if turn is None else turn
         texts = user_texts(self.chat)
         if not self._is_free():
             return
-        if not 0 <= turn < len(texts):
+        if turn is None or not 0 <= turn < len(texts):
             self._say(f"There is no such message to edit: you sent {count(len(texts), 'message')}.", is_error=True)
             return
         if self.editing is None:
@@ -153,16 +157,15 @@ class ChatPanel(Shown):
         except NanoChatError as error:
             self._say(str(error), is_error=True)
             return
-        self.editing, self._growing.value = None, ""
+        self.editing, self.display.growing.value = None, ""
         self._notes.clear()
         self.refresh()
         self._say("A new chat. The system message holds from now on.")
 
     def _connect(self):
         controls = self.controls
-        for what in (self.send, self.stop, self.regenerate, self.cancel_edit, self.new_chat):
+        for what in (self.send, self.stop, self.regenerate, self.edit, self.cancel_edit, self.new_chat):
             controls[what.__name__].on_click(lambda _, what=what: what())
-        controls["edit"].on_click(lambda _: self.edit(-1 if (turn := controls["turn"].value) is None else turn))
         # Text.on_submit warns in ipywidgets 8; what the browser tells is the same in both.
         controls["message"].on_msg(lambda _, content, __: content.get("event") == "submit" and self.send())
 
@@ -196,7 +199,7 @@ class ChatPanel(Shown):
 
     def _go_back(self, before):
         self.chat.messages, self.chat.last_reply = before
-        self._growing.value = ""
+        self.display.growing.value = ""
         self.refresh()
 
     def _send(self):
@@ -233,18 +236,20 @@ class ChatPanel(Shown):
             self._go_back(before)
             self._tell_why_not(reply)
             return False
-        self.editing, self._growing.value = None, ""
+        self.editing, self.display.growing.value = None, ""
         self.refresh()
         self._say(_account(reply))
         return True
 
     def _write(self, text: str) -> Reply | None:
         """Show a reply while it is written; None where it was stopped before its first word."""
+        if self._stop.is_set():
+            return None
         turn = len(user_texts(self.chat))
-        self._growing.value = growing_html(text, "", turn)
+        self.display.show_growing(text, "", turn)
         self._say("Reading the prompt …")
         for written in seldom(self._growing_reply(text)):
-            self._growing.value = growing_html(text, written, turn)
+            self.display.show_growing(text, written, turn)
         reply = self.chat.last_reply
         return None if reply.finish_reason == "cancelled" and not reply.text else reply
 
@@ -268,15 +273,14 @@ class ChatPanel(Shown):
                 self._notes[len(self.chat.messages) - 1, reply.text] = ReplyNote.of(reply)
             self._draw_talk()
             self._offer_turns()
-            self._links.value = export_links(self.chat.as_json(), self.chat.as_markdown(), self.chat.backbone.name)
-            # The strip is drawn from the trace of the last reply.
+            self.display.show_links(self.chat)
+            self.display.show_strip(self.chat)
 
     def _draw_talk(self):
         messages = self.chat.messages
         notes = {place: note for (place, text), note in self._notes.items()
                  if place < len(messages) and messages[place]["content"] == text}  # fmt: skip
-        self.data = chat_data(messages, notes, editing=self.editing)
-        self._talk.show(chat_html(self.data))
+        self.display.show_talk(self.chat, notes, editing=self.editing)
 
     def _offer_turns(self):
         """List the messages that can be edited; the newest is chosen."""
@@ -290,13 +294,12 @@ class ChatPanel(Shown):
         if reply is None:
             self._say("Stopped before the first word: the conversation is as it was.")
         else:
-            self._growing.value = blocked_html(reply.text, reply.findings)
+            self.display.show_blocked(reply)
             self._say("Blocked by a rule: the conversation is as it was.")
 
     def _say(self, text, *, is_error=False):
         self.line = text
-        shown = f'<span role="status" style="font-size:15px">{html.escape(text)}</span>'
-        self._line.value = message(text) if is_error else shown
+        self.display.say(text, is_error=is_error)
 
 
 def user_texts(chat: Chat) -> list[str]:

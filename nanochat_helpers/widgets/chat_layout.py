@@ -3,13 +3,11 @@
 It only builds and places them; what they do is in `chat`.
 """
 
-import base64
-import html
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from ..settings import DEFAULT_MAX_NEW_TOKENS, GenerationSettings
+from .chat_display import ChatDisplay
 from .controls import slider
 from .live import WIDE, ipywidgets_or_none, live_box
 
@@ -23,7 +21,7 @@ BUTTONS = {
     "cancel_edit": ("Cancel the edit", "Leave the conversation as it is", "times"),
     "new_chat": ("New chat", "Forget the conversation and begin anew with this system message", "file-o"),
 }
-HEIGHT = "28em"  # of the conversation; what is longer scrolls
+HEIGHT = "30em"  # of the conversation; what is longer scrolls
 
 
 class MessageField:
@@ -81,10 +79,13 @@ def _button(widgets, text, tooltip, icon):
     return widgets.Button(description=text, tooltip=tooltip, icon=icon, layout=widgets.Layout(width="auto"))
 
 
-def arrange(controls: Mapping[str, Any], *, talk: Any, growing: Any, line: Any, strip: Any, links: Any) -> Any:
-    """One box with everything in its place. talk: what was said; growing: the turn that is being written."""
+def arrange(controls: Mapping[str, Any], display: ChatDisplay) -> Any:
+    """One box with everything in its place."""
     widgets = ipywidgets_or_none()
-    whole = widgets.VBox([talk, growing], layout=widgets.Layout(width="100%", flex="0 0 auto", overflow="hidden"))
+    said = [display.talk.box, display.growing]
+    whole = widgets.VBox(
+        said, layout=widgets.Layout(width="100%", flex="0 0 auto", overflow="hidden", padding="4px 8px")
+    )
     # Turned round, a box stays at its end while what is in it grows, unless its reader scrolls up: no JavaScript.
     paper = widgets.Box(
         [whole],
@@ -96,10 +97,10 @@ def arrange(controls: Mapping[str, Any], *, talk: Any, growing: Any, line: Any, 
     writing = [controls["message"], controls["lines"]]
     buttons = _row(*[controls[name] for name in ("send", "stop", "regenerate", "several_lines")])
     edit = _row(*[controls[name] for name in ("turn", "edit", "cancel_edit")])
-    left = widgets.VBox([paper, line, *writing, buttons, edit, links], layout=_grow("22em", share=3))
+    left = widgets.VBox([paper, display.line, *writing, buttons, edit, display.links], layout=_grow("22em", share=3))
     sliders = [controls[name] for name in SLIDERS]
     right = widgets.VBox([*sliders, controls["system"], controls["new_chat"]], layout=_grow("19em", share=2))
-    return live_box([_row(left, right), strip], max_width="84em")
+    return live_box([_row(left, right), display.strip.box], max_width="96em")
 
 
 def _row(*children):
@@ -115,19 +116,4 @@ def _wide():
 
 def _grow(least, share):
     """At least this wide where there is room, and then a share of what is left."""
-    return ipywidgets_or_none().Layout(flex=f"{share} 1 {least}", min_width="0", max_width="100%")
-
-
-def export_links(as_json: str, as_markdown: str, model: str) -> str:
-    """Two links that save a conversation as a file: it stands in the link itself, so no server is asked."""
-    name = "chat_with_" + (re.sub("[^a-z0-9]+", "_", model.lower()).strip("_")[:40] or "a_model")
-    kinds = (("JSON", "json", "application/json", as_json), ("Markdown", "md", "text/markdown", as_markdown))
-    links = "".join(
-        f'<a download="{name}.{ending}" href="{_data_uri(kind, text)}">Save as {html.escape(label)}</a>'
-        for label, ending, kind, text in kinds
-    )
-    return f'<div class="nc-chat-links">{links}</div>'
-
-
-def _data_uri(kind, text):
-    return f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
+    return ipywidgets_or_none().Layout(flex=f"{share} 1 {least}", min_width="0", max_width="100%", padding="0 6px 0 0")
