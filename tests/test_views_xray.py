@@ -295,6 +295,11 @@ def test_what_the_rules_found_stands_at_the_station_where_they_looked():
     assert at == {name: [] for name in NAMES} | {"messages": ["mask"], "edits": ["warn"]}
 
 
+def test_where_the_rules_changed_the_reply_the_edits_say_that_it_is_not_what_is_shown():
+    assert "The rules changed this" in station(some_trace(text="I cannot say that."), "edits")
+    assert "The rules changed this" not in station(some_trace(), "edits")
+
+
 def test_what_was_typed_is_shown_beside_what_the_rules_left_of_it():
     drawn = text_of(station(some_trace(user_message="Bye a@b.c"), "messages"))
     assert "typedbefore the rules" in drawn and "Bye a@b.c" in drawn

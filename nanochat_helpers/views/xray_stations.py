@@ -137,7 +137,8 @@ def edits_station(data: XRay) -> str:
     trace = data.trace
     edits = [Edit(edit["name"], edit["before"], edit["after"]) for edit in trace.edits]
     view = edits_data(trace.raw_text, edits, finish_reason=trace.finish_reason)
-    return edits_html(view, limit=LONG) + _findings(data, "output")
+    changed = "<p>The rules changed this: the reader gets another text, see the next station.</p>"
+    return edits_html(view, limit=LONG) + _findings(data, "output") + changed * (view.text != trace.text)
 
 
 def reply_station(data: XRay) -> str:

@@ -96,7 +96,8 @@ STYLE = """<style>
 .nc-xr-legend{display:flex;flex-wrap:wrap;gap:.2em 1.1em;font-size:15px}
 .nc-xr-gap{display:inline-block;margin:0 .4em;padding:0 .5em;border:1px dashed rgba(128,128,128,.8);
  border-radius:.3em;font-family:var(--jp-ui-font-family,sans-serif);font-size:14px;white-space:nowrap}
-.nc-xr del{text-decoration:line-through;opacity:.75}
+.nc-xr-says del{text-decoration:line-through;opacity:.75}
+.nc-xr .nc{padding-right:0}
 .nc-xr-finding{border-left:.35em solid #D55E00;padding:.1em .7em;margin:.4em 0}
 .nc-xr-reply{font-size:1.1em;border-left:.35em solid #009E73;padding:.2em .8em;margin:.3em 0 .6em}
 .nc-xr-so-far{margin-bottom:.5em;white-space:pre-wrap;overflow-wrap:anywhere}
