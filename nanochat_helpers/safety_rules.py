@@ -133,7 +133,8 @@ def _compiled(name, pattern):
         problem = f"is not a valid expression: {error.msg}{where}"
     except (RecursionError, OverflowError, ValueError) as error:
         problem = f"cannot be used: {error}"
-    raise SettingsError(f"The pattern {pattern!r:.80} of the rule {name!r} {problem}.")
+    shown = f"“{pattern:.80}”" if pattern.isprintable() else f"{pattern!r:.80}"
+    raise SettingsError(f"The pattern {shown} of the rule {name!r} {problem}.")
 
 
 def is_phone(text: str) -> bool:

@@ -273,6 +273,13 @@ def test_a_pattern_that_is_not_valid_is_one_sentence_with_the_rule_and_the_place
     assert len(str(caught.value)) < 300
 
 
+def test_a_wrong_pattern_is_shown_as_it_was_typed():
+    with pytest.raises(SettingsError, match=r"“\\d\(”"):
+        pattern_rule("x", r"\d(")
+    with pytest.raises(SettingsError, match=r"'a\\n\('"):
+        pattern_rule("x", "a\n(")
+
+
 def test_a_pattern_that_would_try_for_ever_is_stopped_and_the_text_blocked():
     rule = pattern_rule("for ever", FOR_EVER, "warn")
     start = time.perf_counter()

@@ -17,7 +17,8 @@ def test_every_rule_has_a_choice_that_begins_with_its_action():
     view = safety_widget(text=TEXT)
     choices = {name: control.value for name, control in view.controls.items() if name != "text"}
     defaults = Safety()
-    assert choices == {rule.name: rule.action for rule in (*defaults.output_rules, *defaults.input_rules)}
+    assert choices == {rule.name: rule.action for rule in (*defaults.input_rules, *defaults.output_rules)}
+    assert next(iter(choices)) == "length" and list(choices)[-1] == "repetition"  # the order in which they are asked
     assert all(set(view.controls[name].options) == {"off", "warn", "mask", "block"} for name in choices)
 
 

@@ -129,7 +129,13 @@ def scores_html(rows: tuple[ScoreRow, ...]) -> str:
         '<span><i class="nc-safe-tile nc-safe-alarm"></i> false alarm</span></p>'
     )
     head = f'<div class="nc-head"><b>How often each rule is right</b></div>{legend}'
-    body = "".join(_score_row(row) for row in rows) or '<p class="nc-dim">No rule is on, and no text has a label.</p>'
+    names = "".join(f"<span>{name}</span>" for name in ("rule", "texts", "recall", "precision"))
+    columns = f'<div class="nc-safe-row nc-safe-head">{names}</div>'
+    body = (
+        columns + "".join(_score_row(row) for row in rows)
+        if rows
+        else '<p class="nc-dim">No rule is on, and no text has a label.</p>'
+    )
     notes = (
         '<p class="nc-dim">recall: of the squares that should be found (□ and ■), the share that is. '
         "precision: of all alarms (■ and ▨), the share that is right.</p>"
@@ -146,7 +152,7 @@ def _score_row(row):
     return (
         f'<div class="nc-safe-row"><b>{html.escape(row.rule)}</b>'
         f'<span class="nc-safe-tiles" role="img" aria-label="{attribute(spoken)}">{tiles}</span>'
-        f"<span>recall {recall}</span><span>precision {precision}</span></div>"
+        f"<span><i>recall</i> {recall}</span><span><i>precision</i> {precision}</span></div>"
     )
 
 
@@ -168,12 +174,15 @@ STYLE = """<style>
 .nc .nc-safe-warn{background:rgba(230,159,0,.2);border:2px dotted #E69F00}
 .nc .nc-safe-list{margin:.3em 0;padding-left:1.2em;font-size:15px}
 .nc-safe-legend{display:flex;flex-wrap:wrap;gap:.1em 1.4em}
-.nc-safe-row{display:grid;grid-template-columns:7em minmax(0,1fr) 10em 11em;gap:.1em .8em;padding:.35em 0;
+.nc-safe-row{display:grid;grid-template-columns:8em minmax(0,1fr) 9.5em 9.5em;gap:.1em .8em;padding:.35em 0;
  align-items:center;border-top:1px solid rgba(128,128,128,.4);font-variant-numeric:tabular-nums}
+.nc-safe-row>span>i:not([class]){display:none;font-style:normal}
+.nc-safe-head{border:none;opacity:.78;padding:0}
 .nc-safe-tiles{display:flex;flex-wrap:wrap;gap:2px}
 .nc-safe-tile{display:inline-block;width:13px;height:13px;border-radius:2px;vertical-align:-2px}
 .nc-safe-missed{border:2px solid rgba(128,128,128,.95)}
 .nc-safe-found{background:#009E73}
 .nc-safe-alarm{border:2px solid #D55E00;background:repeating-linear-gradient(135deg,#D55E00 0 2px,transparent 2px 5px)}
-@container (max-width:640px){.nc-safe-row{grid-template-columns:minmax(0,1fr)}}
+@container (max-width:640px){.nc-safe-row{grid-template-columns:minmax(0,1fr)}.nc-safe-head{display:none}
+ .nc-safe-row>span>i:not([class]){display:inline}}
 </style>"""

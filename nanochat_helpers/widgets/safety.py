@@ -72,7 +72,8 @@ def safety_widget(
 
 def _rules(safety):
     """The rules for messages, and those rules for replies that have another name."""
-    return list({rule.name: rule for rule in (*safety.output_rules, *safety.input_rules)}.values())
+    names = {rule.name for rule in safety.input_rules}
+    return [*safety.input_rules, *(rule for rule in safety.output_rules if rule.name not in names)]
 
 
 def _choice(widgets: Any, rule: Rule) -> Any:
