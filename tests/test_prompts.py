@@ -427,6 +427,11 @@ def test_several_faults_stand_in_the_order_of_the_text(smollm2_tokenizer):
     assert [fault.place for fault in faults] == sorted(fault.place for fault in faults)
 
 
+def test_another_control_token_does_not_end_a_turn(smollm2_tokenizer):
+    faults = lint_prompt("<|im_start|>user\nHi<|endoftext|>\n" + ASK, smollm2_tokenizer)
+    assert sorted(names(faults)) == ["control token in a message", "unclosed turn"]
+
+
 def test_a_reply_that_has_begun_is_no_fault(smollm2_tokenizer):
     assert lint_prompt(HEAD + ASK + "The capital is", smollm2_tokenizer) == []
 

@@ -1,0 +1,158 @@
+"""The live template clinic: type a question, let the model answer each prompt many times, and read the replies.
+
+In: a backbone and a question. Out: a box for a notebook cell. The replies are written in the background.
+"""
+
+import html
+import threading
+import time
+from typing import Any
+
+from ..errors import NanoChatError
+from ..generation import sample_batch
+from ..settings import GenerationSettings, check_count
+from ..views import template_clinic as views
+from ..views.markup import count, figure, message
+from ..views.template_clinic import TemplateClinic
+from .live import WIDE, Picture, Shown, StaticView, Worker, ipywidgets_or_none, live_box
+
+QUESTION = "What is the capital of France?"
+
+
+class TemplateClinicView(Shown):
+    """A clinic that is run on demand.
+
+    controls: "question", "run", "stop", "case". progress: 0 to 100. data: the TemplateClinic, None before it has run.
+    An error of NanoChat is shown in the widget's own line.
+    """
+
+    def __init__(self, backbone: Any, question: str, settings: GenerationSettings, n_seeds: int):
+        widgets = ipywidgets_or_none()
+        self._backbone, self._settings, self._n_seeds = backbone, settings, n_seeds
+        self._worker, self._lock = Worker(), threading.RLock()
+        self.data: TemplateClinic | None = None
+        self.controls = _controls(widgets, question)
+        self.progress = widgets.IntProgress(value=0, max=100, layout=widgets.Layout(width="100%", max_width="20em"))
+        self.progress.layout.visibility = "hidden"  # while nothing is being written
+        self._note, self._table, self._replies = Picture(), Picture(), Picture()
+        row = widgets.Layout(flex_flow="row wrap", align_items="center")
+        buttons = widgets.Box([self.controls["run"], self.controls["stop"], self.progress], layout=row)
+        pictures = [self._table.box, self.controls["case"], self._replies.box]
+        self.box = live_box([self.controls["question"], buttons, self._note.box, *pictures])
+        self.controls["run"].on_click(lambda _: self._worker.start(self._run))
+        self.controls["stop"].on_click(lambda _: self._worker.stop())
+        self.controls["case"].observe(lambda _: self._show_replies(), names="value")
+        self._say(f"Each prompt gets {count(n_seeds, 'answer')}: press “Run the clinic”.")
+
+    @property
+    def html(self) -> str:
+        """All that is shown, as pictures that stand still."""
+        return self._note.html + self._table.html + self._replies.html
+
+    def wait(self, timeout: float = 60.0) -> None:
+        """Block until nothing is being written. Raises TimeoutError."""
+        self._worker.wait(timeout)
+
+    def _run(self, cancel):
+        question = self.controls["question"].value
+        self._work_begins_or_ends(begins=True)
+        self._say("The model answers …")
+        start = time.monotonic()
+        try:
+            data = _measured(self._backbone, question, self._settings, self._n_seeds, cancel, self._show_progress)
+            if cancel.is_set():
+                self._say("Stopped. The counts below, if any, are those of the run before.")
+            else:
+                self._show(data)
+                self._say(f"{time.monotonic() - start:.1f} s. Choose a prompt below the table to read its replies.")
+        except NanoChatError as error:
+            self._note.show(message(str(error)))
+        finally:
+            self._work_begins_or_ends(begins=False)
+
+    def _show(self, data):
+        with self._lock:
+            self.data = data
+            self._table.show(views.template_clinic_html(data))
+            names = [row.case.name for row in data.rows]
+            chosen, case = self.controls["case"].value, self.controls["case"]
+            case.options = names
+            case.value = chosen if chosen in names else names[0]
+            case.layout.display = None
+            self._show_replies()
+
+    def _show_replies(self):
+        with self._lock:
+            name = self.controls["case"].value
+            if self.data is not None and name is not None:
+                self._replies.show(views.clinic_replies_html(self.data, name))
+
+    def _work_begins_or_ends(self, *, begins):
+        self.controls["stop"].disabled = not begins
+        self.progress.value = 0
+        self.progress.layout.visibility = "visible" if begins else "hidden"
+
+    def _show_progress(self, share):
+        self.progress.value = round(100 * share)
+
+    def _say(self, sentence):
+        self._note.show(figure(f"<p>{html.escape(sentence)}</p>", label=sentence))
+
+
+def template_clinic_widget(
+    backbone: Any,
+    question: str = QUESTION,
+    settings: GenerationSettings | None = None,
+    *,
+    n_seeds: int = 10,
+    max_new_tokens: int = 40,
+) -> TemplateClinicView | StaticView:
+    """Ask one question in right and in wrong templates, and count what becomes of the replies.
+
+    settings: of all replies; its seed (None: 0) is the first of n_seeds, the same ones for each prompt.
+    Raises SettingsError where n_seeds or max_new_tokens is not allowed.
+    """
+    check_count("n_seeds", n_seeds, least=1)
+    settings = (settings or GenerationSettings()).change(max_new_tokens=max_new_tokens)
+    if ipywidgets_or_none() is not None:
+        return TemplateClinicView(backbone, question, settings, n_seeds)
+    try:
+        data = _measured(backbone, question, settings, n_seeds)
+    except NanoChatError as error:
+        return StaticView(message(str(error)))
+    return StaticView(views.standing_clinic_html(data), data)
+
+
+def _measured(backbone, question, settings, n_seeds, cancel=None, show_progress=None):
+    """The clinic: the replies to each prompt are written in one batch, then counted."""
+    cases = views.clinic_cases(question, backbone.tokenizer)
+    first = settings.seed or 0
+    rows = [settings.change(seed=first + number) for number in range(n_seeds)]
+    samples = []
+    for place, case in enumerate(cases):
+
+        def on_progress(done, total, place=place):
+            if show_progress:
+                show_progress((place + done / total) / len(cases))
+
+        samples.append(sample_batch(backbone, list(case.input_ids), rows, cancel=cancel, on_progress=on_progress))
+        if cancel and cancel.is_set():
+            break
+    return views.template_clinic_data(question, cases[: len(samples)], samples, backbone.tokenizer, first_seed=first)
+
+
+def _controls(widgets, question):
+    wide = widgets.Layout(width="100%", max_width="42em")
+    return {
+        "question": widgets.Text(
+            value=question, description="question", style={"description_width": WIDE}, layout=wide
+        ),
+        "run": widgets.Button(description="Run the clinic", tooltip="Let the model answer each prompt"),
+        "stop": widgets.Button(description="Stop", tooltip="Stop writing", disabled=True),
+        "case": widgets.Dropdown(
+            options=[],
+            description="replies to",
+            style={"description_width": WIDE},
+            layout=widgets.Layout(width="100%", max_width="24em", display="none"),
+        ),
+    }
