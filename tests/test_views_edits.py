@@ -96,6 +96,10 @@ def test_removed_text_is_marked_without_colour_and_its_white_space_can_be_seen()
     assert not page.open
 
 
+def test_in_the_kept_text_only_odd_spaces_are_signs():
+    assert "a b c·⏎\n·d··e f·" in Page(edits_html(edits_data("a b c \n d  e f ", []))).text
+
+
 def test_the_boxes_stand_in_order_from_the_raw_text_to_the_reply():
     text = Page(edits_html(view_of(RAW))).text
     names = ["raw text", "remove_special_tokens", "remove_own_name", "cut_at_stop_string", "tidy_white_space", "reply"]

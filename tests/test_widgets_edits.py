@@ -6,8 +6,8 @@ import pytest
 
 from nanochat_helpers.errors import MessageError, SettingsError
 from nanochat_helpers.generation import Sample
-from nanochat_helpers.postprocess import EDIT_NAMES
-from nanochat_helpers.widgets import edits_widget
+from nanochat_helpers.postprocess import EDIT_NAMES, clean
+from nanochat_helpers.widgets import edits_picture, edits_widget
 from nanochat_helpers.widgets.live import StaticView
 
 RAW = "Bot: Fine. I al<|im_end|>\nUser: And"
@@ -102,3 +102,10 @@ def test_without_ipywidgets_the_picture_of_the_first_text_stands_still(monkeypat
     assert isinstance(view, StaticView)
     assert (view.data.text, view.data.finish_reason) == ("Fine.", "length")
     assert "<del" in view._repr_html_()
+
+
+def test_edits_that_were_made_are_a_picture_that_stands_still():
+    cleaned = clean(RAW, stop="\nUser:")
+    view = edits_picture(RAW, cleaned.edits, finish_reason="stop")
+    assert view.data.text == cleaned.text
+    assert "ended by <b>stop</b>" in view._repr_html_()

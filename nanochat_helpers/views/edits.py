@@ -28,6 +28,8 @@ ENDINGS = {
     "blocked": "a safety rule held it back",
     "cancelled": "somebody stopped it",
 }
+_SPACE = '<span class="nc-sign">·</span>'
+_BETWEEN_WORDS = re.compile(rf"(?<=[^>\n]){_SPACE}(?=[^<])")  # not at an end of the text or line, and no second one
 _PIECES = re.compile(r"<\|[^|<>]*\|>|\w+|.", re.DOTALL)
 
 
@@ -108,7 +110,7 @@ def _thinned(before, after):
     while pieces:
         piece = pieces.pop()
         end, left = start + len(piece), len(after) - done
-        is_next = after.startswith(piece, done) and room[end] >= left - len(piece)
+        is_next = after.startswith(piece, done)  # what can be kept is: the rest then finds its place, too
         if not is_next and room[end] < left:  # a part of this piece is kept
             pieces += reversed(piece)
             continue
@@ -132,7 +134,8 @@ def _room(before, after):
 def edits_html(data: EditsView, *, limit: int = 220) -> str:
     """Draw the raw text, one box for each edit, and what is left.
 
-    What an edit removed is struck through, between ⟦ and ⟧, with every space and line break as a sign.
+    What an edit removed is struck through, between ⟦ and ⟧, with every space and line break as a sign. Elsewhere a
+    space between two words is just a space.
     limit: a stretch with more characters than this is shown with its beginning and end only.
     """
     boxes = "".join(_step(step, number, limit) for number, step in enumerate(data.steps, start=1))
@@ -179,19 +182,13 @@ def _part(part: Part, limit):
 
 
 def _seen(text: str, limit: int, *, spaces: bool = False) -> str:
-    """A text with its line breaks as signs, cut in the middle where it is long. spaces: show these as signs, too."""
-    if len(text) > limit:
+    """A text with signs for line breaks and odd spaces, or with `spaces` for all; a long one is cut in the middle."""
+    if len(text) > limit + 60:
         left_out = f"… {count(len(text) - 2 * (limit // 2), 'character')} not drawn …"
-        middle = f'<span class="nc-ed-gap">{left_out}</span>'
-        return (
-            _seen(text[: limit // 2], limit, spaces=spaces)
-            + middle
-            + _seen(text[-(limit // 2) :], limit, spaces=spaces)
-        )
-    shown = visible(text, limit=limit)
-    if not spaces:
-        shown = shown.replace('<span class="nc-sign">·</span>', " ")
-    return shown.replace("⏎</span>", "⏎</span>\n")
+        ends = [_seen(end, limit, spaces=spaces) for end in (text[: limit // 2], text[-(limit // 2) :])]
+        return f'<span class="nc-ed-gap">{left_out}</span>'.join(ends)
+    shown = visible(text, limit=len(text))
+    return (shown if spaces else _BETWEEN_WORDS.sub(" ", shown)).replace("⏎</span>", "⏎</span>\n")
 
 
 # A removed part is marked three times: struck through, in brackets, and tinted.
@@ -206,6 +203,7 @@ _STYLE = """<style>
 .nc-ed-text{white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:isolate;margin-top:.25em}
 .nc-ed-del{background:rgba(213,94,0,.2);text-decoration:none;border-radius:.2em;color:inherit}
 .nc-ed-del>span{text-decoration:line-through;text-decoration-color:#D55E00;text-decoration-thickness:2px}
+.nc-ed-del .nc-sign,.nc-ed-del .nc-ed-gap{display:inline-block;text-decoration:none;opacity:1}
 .nc-ed-ins{background:rgba(0,158,115,.25);text-decoration:none;border-bottom:2px solid #009E73}
 .nc-ed-gap{font-size:.88em;opacity:.8;border:1px dashed rgba(128,128,128,.8);border-radius:.3em;padding:0 .4em;
  margin:0 .3em}

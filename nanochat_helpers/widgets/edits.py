@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import MessageError
-from ..postprocess import EDIT_NAMES, clean
+from ..postprocess import EDIT_NAMES, Edit, clean
 from ..views import edits as views
 from .live import WIDE, LiveView, StaticView, ipywidgets_or_none, live_box
 
@@ -63,6 +63,12 @@ def edits_widget(
     if ipywidgets_or_none() is None:
         return StaticView(views.edits_html(data), data)
     return EditsLiveView(examples, finish_reason, options)
+
+
+def edits_picture(raw_text: str, edits: Sequence[Edit | Mapping[str, str]], *, finish_reason: str = "") -> StaticView:
+    """Show some edits, such as `clean(…).edits` or those of a trace, as a picture that stands still."""
+    data = views.edits_data(raw_text, edits, finish_reason=finish_reason)
+    return StaticView(views.edits_html(data), data)
 
 
 def _cleaned(text, finish_reason, only, options):
