@@ -1,7 +1,7 @@
 """How the diagram of a workflow looks. A mistake has a dashed line and a sign, not only a colour."""
 
 STYLE = """<style>
-.nc .nc-wf-steps{list-style:none;margin:0;padding:0;max-width:48em}
+.nc .nc-wf-steps{list-style:none;margin:0!important;padding:0!important;max-width:48em}
 .nc .nc-wf-steps li{margin:0}
 .nc-wf small{display:block;font-size:14px;opacity:.85}
 .nc-wf-sign{color:inherit;border-bottom:3px dashed #D55E00}

@@ -65,7 +65,8 @@ def role_class(role: str) -> str:
 STYLE = """<style>
 .nc-xr h4{margin:.7em 0 .2em;font-size:1em}
 .nc-xr small{display:block;font-weight:normal;font-size:14px;opacity:.85}
-.nc .nc-xr-rail{display:flex;flex-wrap:wrap;gap:.3em;list-style:none;margin:0 0 .7em;padding:0;font-size:15px}
+.nc .nc-xr-rail{display:flex;flex-wrap:wrap;gap:.3em;list-style:none;margin:0 0 .7em!important;padding:0!important;
+ font-size:15px}
 .nc .nc-xr-rail li{display:flex;gap:.35em;align-items:baseline;margin:0;padding:.1em .5em;border-radius:.4em;
  border:1px solid rgba(128,128,128,.55)}
 .nc .nc-xr-rail li.nc-xr-past{background:rgba(86,180,233,.2)}
@@ -74,7 +75,7 @@ STYLE = """<style>
 .nc-xr-steps{display:grid;grid-template-columns:auto 6.5em 8em;gap:.1em 1em;justify-content:start;align-items:center;
  font-size:15px;margin:.2em 0 .7em}
 .nc-xr-steps>:nth-child(3n+2){text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.nc .nc-xr-list{list-style:none;margin:0;padding:0}
+.nc .nc-xr-list{list-style:none;margin:0!important;padding:0!important}
 .nc .nc-xr-list li{margin:0;padding:.35em 0;border-top:1px solid rgba(128,128,128,.4)}
 .nc .nc-xr-list li.nc-xr-row{display:grid;grid-template-columns:8.5em minmax(0,1fr);gap:.15em 1em;
  border-left:.35em solid rgba(128,128,128,.4);padding-left:.7em}

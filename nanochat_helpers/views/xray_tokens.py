@@ -43,9 +43,12 @@ def _columns(settings):
         ("token", ""),
         ("logit", "of the model"),
         ("penalty", knob("repetition_penalty", 1.0, "÷ or × ")),
-        ("temperature", "0: the best one" if not temperature else f"÷ {temperature}" if temperature != 1 else "off"),
+        (
+            "temper&shy;ature",
+            "0: the best one" if not temperature else f"÷ {temperature}" if temperature != 1 else "off",
+        ),
         ("kept?", ", ".join(cuts) if cuts and temperature else "no cuts"),
-        ("final %", "after softmax"),
+        ("final %", "adds up to 100"),
     ]
 
 

@@ -138,7 +138,10 @@ def _controls(widgets):
         "back": widgets.Button(description="← back", layout=small, tooltip="The station before this one"),
         "next": widgets.Button(description="next →", layout=small, tooltip="The next station"),
         "file": widgets.Text(
-            FILE, description="file", style={"description_width": WIDE}, layout=widgets.Layout(width="16em")
+            FILE,
+            description="file",
+            style={"description_width": WIDE},
+            layout=widgets.Layout(width="16em", margin="2px 2px 2px 14px"),
         ),
         "save": widgets.Button(description="Save", layout=small, tooltip="Write this trace to the file"),
         "load": widgets.Button(description="Load", layout=small, tooltip="Show the trace of the file"),

@@ -32,6 +32,7 @@ from nanochat_helpers.views.xray import STATIONS, TOKEN_STATIONS
 
 NAMES = [name for name, _, _ in STATIONS]
 SETUP = """
+from IPython.display import HTML
 from ipywidgets import Widget
 
 from nanochat_helpers import load_model
@@ -47,13 +48,14 @@ replies = [chat.send(text) for text in ("Hello!", "What is the sea?", "And what 
 """
 XRAY = "xray_widget(replies[-1])"
 DIAGRAM = "workflow_diagram()"
+WHOLE = "HTML(xray_widget(replies[0]).html)"  # as a page that shows saved notebooks shows it
 
 
 @pytest.fixture
 def xray(copies, page: Page) -> Locator:
     """A new X-ray at its first station."""
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
-    cells = [nbformat.v4.new_code_cell(code.strip()) for code in (SETUP, XRAY, DIAGRAM)]
+    cells = [nbformat.v4.new_code_cell(code.strip()) for code in (SETUP, XRAY, DIAGRAM, WHOLE)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), copies.folder / "xray.ipynb")
     open_notebook(page, copies.address, "xray.ipynb")
     run_all(page)
@@ -205,3 +207,4 @@ def test_pictures_to_look_at(xray, page, output_path):
         go_to(xray, name)
         (photograph if name in ("messages", "reply") else photograph_wide_and_narrow)(xray, output_path, f"xray_{name}")
     photograph_wide_and_narrow(picture(page, DIAGRAM), output_path, "workflow")
+    photograph_wide_and_narrow(picture(page, WHOLE), output_path, "xray_whole")
