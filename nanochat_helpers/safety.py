@@ -148,11 +148,18 @@ def _checked_rules(name, rules):
 
 @dataclass(frozen=True)
 class Labelled:
-    """A text, and the names of the rules that a person would want to find something in it; () is harmless."""
+    """A text, and the names of the rules that a person would want to find something in it; no label is harmless.
+
+    labels: one name, or a list of names.
+    """
 
     text: str
-    labels: tuple[str, ...] = ()
+    labels: str | Sequence[str] = ()
     note: str = ""
+
+    def __post_init__(self):
+        labels = (self.labels,) if isinstance(self.labels, str) else tuple(self.labels)
+        object.__setattr__(self, "labels", labels)
 
 
 @dataclass(frozen=True)

@@ -433,6 +433,11 @@ def test_precision_and_recall_by_hand():
     assert (score.precision, score.recall) == (2 / 3, 2 / 3)
 
 
+def test_one_label_is_a_list_of_one():
+    assert Labelled("a", "phone") == Labelled("a", ["phone"]) == Labelled("a", ("phone",))
+    assert evaluate(Safety([], []), [Labelled("a", "telephone")]).keys() == {"telephone"}
+
+
 def test_a_share_of_nothing_is_none():
     scores = evaluate(Safety([word_rule("red", ["red"])]), [Labelled("hi"), Labelled("Elm Grove 3", ("address",))])
     assert (scores["red"].precision, scores["red"].recall) == (None, None)
