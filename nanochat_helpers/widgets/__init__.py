@@ -20,6 +20,7 @@ _HOME = {
     "comparison_widget": "filmstrip",
     "settings_map_widget": "settings_map",
     "prompt_strip_widget": "prompt_strip",
+    "bake_off_widget": "bake_off",
     "template_clinic_widget": "template_clinic",
     "edits_widget": "edits",
     "edits_picture": "edits",
