@@ -5,6 +5,7 @@ import json
 import re
 import threading
 import time
+import timeit
 
 import pytest
 from ipywidgets import Widget
@@ -118,6 +119,7 @@ def test_a_reply_grows_while_it_is_written(slow):
     assert slow.chat.backbone.asked.acquire(timeout=20)
     assert ">A" in slow.display.growing.value
     assert "is writing" in slow.display.growing.value
+    assert slow.line == "Writing …"
     assert contents(slow) == []
 
 
@@ -188,6 +190,16 @@ def test_while_a_reply_is_written_everything_else_is_refused_in_words(slow, butt
     assert slow.chat.messages == []
 
 
+def test_a_new_panel_ends_what_an_older_one_is_writing(slow):
+    new = chat_panel(slow.chat)
+    for _ in range(5):
+        slow.chat.backbone.go_on.release()
+    slow.wait()
+    assert slow.chat.last_reply.finish_reason == "cancelled"
+    assert len(slow.chat.backbone.calls) == 3
+    assert new.line.startswith("Type a message")
+
+
 # --- stop
 
 
@@ -225,6 +237,19 @@ def test_stop_is_heard_before_the_model_has_begun(monkeypatch):
     panel.send("Hi")
     press(panel, "stop")
     assert (contents(panel), field(panel), panel.chat.backbone.calls) == ([], "Hi", [])
+
+
+def test_a_stop_while_the_model_is_about_to_begin_is_heard_at_its_first_token():
+    panel = panel_of()
+    stream = panel.chat.stream
+
+    def too_late_for_cancel(text):
+        panel.stop()
+        yield from stream(text)
+
+    panel.chat.stream = too_late_for_cancel
+    send(panel, "Hi")
+    assert contents(panel) == ["Hi", "O"]
 
 
 def test_stop_says_when_there_is_nothing_to_stop():
@@ -555,9 +580,7 @@ def test_a_long_conversation_stays_small_and_quick():
             {"role": "user", "content": f"Message {turn}"},
             {"role": "assistant", "content": "x" * 400},
         ]
-    start = time.perf_counter()
-    panel.refresh()
-    assert time.perf_counter() - start < 0.3
+    assert min(timeit.repeat(panel.refresh, number=1, repeat=3)) < 0.3
     send(panel, "Hi")
     assert len(panel.display.talk.html) < 60_000
     assert len(panel.controls["turn"].options) == 61

@@ -77,6 +77,7 @@ class ChatPanel(Shown):
         self.display = ChatDisplay()
         self.box = arrange(self.controls, self.display)
         self._connect()
+        chat.cancel()  # should a panel of this chat, whose cell was run again, still be writing
         self.refresh()
         self._say("Type a message, and press Enter or Send.")
 
@@ -248,8 +249,10 @@ class ChatPanel(Shown):
         turn = len(user_texts(self.chat))
         self.display.show_growing(text, "", turn)
         self._say("Reading the prompt …")
-        for written in seldom(self._growing_reply(text)):
+        for number, written in enumerate(seldom(self._growing_reply(text))):
             self.display.show_growing(text, written, turn)
+            if number == 0:
+                self._say("Writing …")
         reply = self.chat.last_reply
         return None if reply.finish_reason == "cancelled" and not reply.text else reply
 
