@@ -108,7 +108,7 @@ class _Form:
 
     def marks(self, text: str) -> Iterator[re.Match]:
         """All openings, and all control tokens that are in none; an opening has the last group "role"."""
-        tokens = sorted({self.end, *self.control_tokens}, key=len, reverse=True)
+        tokens = dict.fromkeys([self.end, *self.control_tokens])
         return re.finditer("|".join([self.opening.pattern, *map(re.escape, tokens)]), text)
 
 
