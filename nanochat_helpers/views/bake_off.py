@@ -228,7 +228,7 @@ def _texts(outcome, data):
     )
     prompt = "".join(f"<dt>{said['role']}</dt><dd>{running_text(said['content'])}</dd>" for said in outcome.kept)
     return (
-        f'<details class="nc-bo-more"><summary>{running_text(outcome.strategy)}: what the model said, and its prompt'
+        f'<details class="nc-bo-more"><summary>{running_text(outcome.strategy)}: its answers and its prompt'
         f'</summary><p><b>Said</b></p><dl class="nc-bo-texts">{said}</dl>'
         f'<p><b>Prompt</b></p><dl class="nc-bo-texts">{prompt}</dl></details>'
     )
@@ -289,8 +289,8 @@ _STYLE = """<style>
 .nc .nc-bo-rounds tr:not(.nc-bo-first)>*{border-top:none}
 .nc .nc-bo-rounds tr:not(.nc-bo-first) th,.nc .nc-bo-rounds .nc-bo-first th+th{font-weight:normal;white-space:nowrap}
 .nc .nc-bo-rounds tr:not(.nc-bo-first) td{padding-bottom:.75em}
-.nc .nc-bo-rounds td.nc-bo-cell{font-variant-numeric:tabular-nums;
- background:linear-gradient(#0072B2 0 0) 0 82%/calc((100% - .8em)*var(--nc-share)) .35em no-repeat}
+.nc .nc-bo-rounds td.nc-bo-cell{font-variant-numeric:tabular-nums;white-space:nowrap;
+ background:linear-gradient(#0072B2 0 0) 0 calc(100% - .3em)/calc((100% - .8em)*var(--nc-share)) .35em no-repeat}
 @container (max-width:640px){
 .nc .nc-bo:not(.nc-bo-rounds) tr>:nth-child(4){display:none}
 .nc .nc-bo th,.nc .nc-bo td{padding-right:.5em}.nc-bo-said{grid-template-columns:1fr;gap:.1em}
