@@ -275,10 +275,18 @@ def test_the_parts_of_the_prompt_are_found_again_without_a_tokenizer(content, is
     assert [token_id for run in runs for token_id in run.ids] == prompt.input_ids
 
 
-def test_a_prompt_whose_parts_cannot_be_found_is_shown_in_one_piece():
-    trace = some_trace(prompt="USER: BYE", roles=["template", "template", "user", "template"])
+@pytest.mark.parametrize(
+    ("prompt", "roles"),
+    [
+        ("USER: BYE", ["template", "template", "user", "template"]),  # the message is not in it
+        ("User: Bye", ["template", "template", "user", "template"]),  # nothing is left for the last id
+        ("User: Bye\nBot:", ["user", "template", "user", "template"]),  # one id is nobody's
+    ],
+)
+def test_a_prompt_whose_parts_cannot_be_found_is_shown_in_one_piece(prompt, roles):
+    trace = some_trace(prompt=prompt, roles=roles)
     assert {run.text for run in xray_data(trace).runs} == {None}
-    assert "USER: BYE" in text_of(station(trace, "prompt"))
+    assert prompt.replace("\n", "⏎\n") in text_of(station(trace, "prompt"))
     assert len(re.findall(r"<i>\d+</i>", station(trace, "ids"))) == 4
 
 
@@ -374,7 +382,6 @@ def test_hostile_text_is_shown_as_text_at_every_station():
     trace = some_trace(
         model=HOSTILE, engine=HOSTILE, user_message=HOSTILE + "!", messages=[message], kept=[message],
         dropped=[message], prompt=HOSTILE, roles=["user"] * 4, raw_text=HOSTILE, text=HOSTILE,
-        settings={"temperature": HOSTILE, "top_k": HOSTILE, "repetition_penalty": HOSTILE},
         tokens=[record(HOSTILE, candidates=[candidate(2, HOSTILE, 1.0)]), record(HOSTILE, u=None, candidates=[])],
         edits=[{"name": "cut_loop", "before": HOSTILE + "a", "after": HOSTILE}],
         findings=[dict.fromkeys(("rule", "action", "says"), HOSTILE) | {"where": "input"}],
@@ -403,6 +410,7 @@ def test_hostile_text_is_shown_as_text_at_every_station():
         {"roles": ["boss"]},
         {"seconds": {"tokenization": "long"}},
         {"settings": {"max_length": "long"}},
+        {"settings": {"temperature": [1]}},
         {"tokens": [record(u=1.5)]},
         {"tokens": [record(u="x")]},
         {"tokens": [record(text=None)]},

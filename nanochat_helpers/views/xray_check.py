@@ -27,6 +27,7 @@ _PARTS = {
     "sources": {"number": int, "source": str, "place": (str, int), "text": str, "score": _NUMBER},
     "edits": {"name": str, "before": str, "after": str},
 }
+_SETTINGS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_new_tokens", "max_length")
 _TOKEN = {"token_id": int, "text": str, "prob": _MAYBE, "u": _MAYBE, "seconds": _NUMBER, "model_seconds": _MAYBE}
 _CANDIDATE = {"token_id": int, "text": str, "prob": _NUMBER, "logits": list}
 
@@ -52,8 +53,8 @@ def _wrong_parts(trace) -> Iterator[str]:
             yield f"edits[{place}]"
     if trace.finish_reason not in REASONS:
         yield "finish_reason"
-    for name in ("max_new_tokens", "max_length"):
-        if not isinstance(trace.settings.get(name), (int, type(None))):
+    for name in _SETTINGS:
+        if not isinstance(trace.settings.get(name), _MAYBE):
             yield f"settings: {name}"
     if not all(isinstance(seconds, _NUMBER) for seconds in trace.seconds.values()):
         yield "seconds"

@@ -63,7 +63,7 @@ def role_class(role: str) -> str:
 
 
 STYLE = """<style>
-.nc-xr h4{margin:.7em 0 .2em;font-size:1em}
+.nc .nc-xr h4{margin:.7em 0 .2em;font-size:1em;font-weight:bold}
 .nc-xr small{display:block;font-weight:normal;font-size:14px;opacity:.85}
 .nc .nc-xr-rail{display:flex;flex-wrap:wrap;gap:.3em;list-style:none;margin:0 0 .7em!important;padding:0!important;
  font-size:15px}
@@ -114,8 +114,8 @@ STYLE = """<style>
 .nc .nc-xr-table :is(td,th){border:0;border-top:1px solid rgba(128,128,128,.35);padding:.12em .5em;text-align:right;
  font-weight:normal;vertical-align:middle;background:none;overflow-wrap:anywhere;max-width:none}
 .nc .nc-xr-table thead th{border-top:0;font-weight:bold;vertical-align:bottom}
-.nc .nc-xr-table :is(td,th):first-child{text-align:left;width:24%}
-.nc .nc-xr-table :is(td,th):nth-child(6){width:24%}
+.nc .nc-xr-table :is(td,th):first-child{text-align:left;width:21%}
+.nc .nc-xr-table :is(td,th):nth-child(6){width:21%}
 .nc .nc-xr-table tr.nc-xr-chosen :is(td,th){font-weight:bold;background:rgba(230,159,0,.22)}
 .nc .nc-xr-table tr.nc-xr-out :is(td,th){opacity:.72}
 .nc .nc-xr-table tr.nc-xr-out td:nth-child(4){text-decoration:line-through}

@@ -33,20 +33,16 @@ def logits_station(data: XRay, token: int) -> str:
 
 
 def _columns(settings):
-    def knob(name, off, sign=""):
-        value = settings.get(name, off)
-        return "off" if value == off else f"{sign}{value}"
-
+    """The heads of the columns, and the settings that belong to them."""
     temperature = 0 if settings.get("do_sample") is False else settings.get("temperature", 1)
+    divided = {0: "0: the best one", 1: "off"}.get(temperature, f"÷ {temperature}")
+    penalty = settings.get("repetition_penalty", 1)
     cuts = [f"{name} {settings[name]}" for name, off in _CUTS.items() if settings.get(name, off) != off]
     return [
         ("token", ""),
         ("logit", "of the model"),
-        ("penalty", knob("repetition_penalty", 1.0, "÷ or × ")),
-        (
-            "temper&shy;ature",
-            "0: the best one" if not temperature else f"÷ {temperature}" if temperature != 1 else "off",
-        ),
+        ("penalty", "off" if penalty == 1 else f"÷ or × {penalty}"),
+        ("temper&shy;ature", divided),
         ("kept?", ", ".join(cuts) if cuts and temperature else "no cuts"),
         ("final %", "adds up to 100"),
     ]
