@@ -19,6 +19,8 @@ _HOME = {
     "stream": "generation",
     "sample_many": "generation",
     "run_workflow": "workflow",
+    "Safety": "safety",
+    "Retriever": "retrieval",
     "Trace": "trace",
 }
 __all__ = list(_HOME)
