@@ -451,7 +451,7 @@ def test_found_turns_stay_in_their_order_with_the_last_ones():
 
     def search(question, turns):
         asked.append((question, turns))
-        return [1, 0, 1]
+        return [1, 1, 0]
 
     fitted = RelevantTurns(search, n=2, max_history=0)(CONVERSATION, count_words, 100)
     assert fitted.messages == [SYSTEM, *joined(TURNS[:2]), *TURNS[3]]
