@@ -324,6 +324,12 @@ def test_a_blocked_message_reached_no_station_in_between():
     assert "a safety rule blocked it" in station(blocked, "reply")
 
 
+def test_a_question_that_no_passage_fits_says_why_the_model_was_not_asked():
+    trace = some_trace(prompt="", input_ids=[], roles=[], kept=[], tokens=[], edits=[], finish_reason="stop")
+    assert "not asked: no passage fits" in station(trace, "reply")
+    assert "not asked" not in station(some_trace(), "reply")
+
+
 def test_a_reply_without_a_token_says_so():
     trace = some_trace(tokens=[], raw_text="", edits=[], text="")
     assert all("wrote no token" in station(trace, name) for name in ("logits", "the draw", "raw text"))

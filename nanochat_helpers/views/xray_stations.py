@@ -144,11 +144,14 @@ def edits_station(data: XRay) -> str:
 def reply_station(data: XRay) -> str:
     """The reply, why it ended, its sources, and the time of all steps."""
     trace = data.trace
-    ended = f"<p>{count(len(trace.tokens), 'token')}. Why it ended: {REASONS[trace.finish_reason]}.</p>"
+    ended = f"{count(len(trace.tokens), 'token')}. Why it ended: {REASONS[trace.finish_reason]}."
+    if not data.was_asked:
+        blocked = trace.finish_reason == "blocked"
+        ended = f"The model was not asked: {REASONS['blocked'] if blocked else 'no passage fits the question'}."
     total = milliseconds(sum(trace.seconds.values()))
     times = f"<h4>The time of all steps: {total}</h4>{steps_html(data.timings)}"
     reply = f'<div class="nc-xr-text nc-xr-reply">{long_text(trace.text, 6 * LONG)}</div>'
-    return reply + ended + _sources(data) + times
+    return f"{reply}<p>{ended}</p>" + _sources(data) + times
 
 
 def steps_html(steps: Sequence[Timing]) -> str:
