@@ -445,6 +445,15 @@ def test_what_another_cell_says_is_shown_after_refresh():
     assert panel.controls["turn"].value == 0
 
 
+def test_what_is_known_of_a_reply_is_not_said_of_another_one_in_its_place():
+    panel = panel_of()
+    send(panel, "Hi")
+    assert panel.data.bubbles[-1].note is not None
+    panel.chat.messages = [*panel.chat.messages[:-1], {"role": "assistant", "content": "Another."}]
+    panel.refresh()
+    assert panel.data.bubbles[-1].note is None
+
+
 # --- rules and sources
 
 
