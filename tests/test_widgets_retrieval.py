@@ -5,11 +5,13 @@ import sys
 import pytest
 from ipywidgets import Widget
 
+from nanochat_helpers.chat import Reply
 from nanochat_helpers.errors import SettingsError
 from nanochat_helpers.passages import Passage
 from nanochat_helpers.retrieval import BM25Search
 from nanochat_helpers.search_quality import Question, QuestionScore
-from nanochat_helpers.widgets import search_widget, threshold_widget
+from nanochat_helpers.trace import Trace
+from nanochat_helpers.widgets import answer_view, search_widget, threshold_widget
 from nanochat_helpers.widgets.live import StaticView
 
 SEARCH = BM25Search([Passage("The cat sleeps."), Passage("A cat and a dog."), Passage("Robots.")])
@@ -80,6 +82,14 @@ def test_the_threshold_moves():
     assert (view.data.cost.min_score, view.data.cost.refused, view.data.cost.let_through) == (0.7, 0, 0)
     view.controls["min_score"].value = 1.0
     assert view.data.cost.refused == 1
+
+
+def test_an_answer_is_shown_with_what_its_trace_tells():
+    source = {"number": 1, "source": "pets.md", "place": "line 1", "text": "The cat sleeps.", "score": 1.0}
+    trace = Trace("m", "e", {}, "Which cat?", sources=[source])
+    view = answer_view(Reply("A tired one.", "stop", trace))
+    assert isinstance(view, StaticView) and (view.data.question, view.data.text) == ("Which cat?", "A tired one.")
+    assert "A tired one." in view.html and "<mark>cat</mark>" in view.html
 
 
 def test_without_ipywidgets_both_stand_still(monkeypatch):

@@ -42,6 +42,12 @@ def search_widget(
     return LiveView(_controls(widgets, searches, query, k), compute, draw)
 
 
+def answer_view(reply: Any) -> StaticView:
+    """A Reply of a Chat with a retriever, and below it the passages that it was given. It stands still."""
+    data = views.answer_data(reply.trace.user_message, reply.text, reply.sources)
+    return StaticView(views.answer_html(data), data)
+
+
 def threshold_widget(scores: Sequence[QuestionScore], min_score: float = 0.0) -> LiveView | StaticView:
     """Move a threshold over the scores of questions: `controls["min_score"]`; `data` is a ThresholdView."""
 
