@@ -105,7 +105,7 @@ def test_each_station_says_where_on_the_way_it_is(place):
 def test_the_conversation_is_shown_with_its_new_message_marked():
     drawn = station(some_trace(), "messages")
     assert text_of(drawn).index("Hello!") < text_of(drawn).index("Bye")
-    assert re.findall(r"<b>(\w+)<small>new</small></b>", drawn) == ["user"]
+    assert re.findall(r'<small>new</small></b><span class="nc-xr-says">(\w+)', drawn) == ["Bye"]
 
 
 def test_what_was_dropped_is_struck_through_and_what_stays_is_not():
