@@ -84,6 +84,7 @@ def test_the_bar_is_never_longer_than_max_length_and_everything_is_either_in_it_
     except ContextError:
         return
     assert sum(segment.n_tokens for segment in data.segments) == longest
+    assert data.n_tokens("reply") == (min(RESERVED_FOR_REPLY, longest // 2) if reserved is None else reserved)
     kept = [text for _, _, text in words(data)]
     assert [kept[0], *(said.text for said in data.fallen), *kept[1:]] == [said["content"] for said in MESSAGES]
 
