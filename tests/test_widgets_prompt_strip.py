@@ -61,6 +61,15 @@ def test_the_turn_slider_walks_through_the_conversation_and_ends_with_all_of_it(
         assert said[-1].text == newest and len(said) + len(view.data.fallen) == 2 * turn
 
 
+@pytest.mark.parametrize(("turn", "drawn"), [(1, 1), (3, 3), (0, 1), (99, 7), (None, 7)])
+def test_it_can_begin_at_any_turn(turn, drawn, monkeypatch):
+    live = prompt_strip_widget(MESSAGES, ByteTokenizer(), turn=turn, max_length=600, max_history=9)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    still = prompt_strip_widget(MESSAGES, ByteTokenizer(), turn=turn, max_length=600, max_history=9)
+    assert live.controls["turn"].value == drawn and live.data == still.data
+    assert sum(segment.message is not None for segment in live.data.segments) == 2 * drawn
+
+
 def test_what_follows_the_last_question_is_part_of_the_last_turn():
     view = prompt_strip_widget(MESSAGES[:-1], ByteTokenizer(), max_length=600, max_history=9)
     assert view.controls["turn"].value == 6

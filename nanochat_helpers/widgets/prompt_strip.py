@@ -25,6 +25,7 @@ def prompt_strip_widget(
     messages: Sequence[dict],
     tokenizer: Any,
     *,
+    turn: int | None = None,
     max_length: int = 256,
     max_history: int = 2,
     reserved: int | None = None,
@@ -33,7 +34,7 @@ def prompt_strip_widget(
 ) -> LiveView | StaticView:
     """A conversation as a strip, under sliders for turn, max_history and max_length and a choice of strategies.
 
-    turn: the prompt of which turn is drawn; at first that of the last one, which is the whole conversation.
+    turn: the prompt of which turn is drawn first, from 1; None: of the last one, which has the whole conversation.
     strategies: name → a function that makes a strategy from max_history. reserved: see `prompt_strip_data`.
     longest: the end of the slider; None: half as much again as the whole conversation needs.
     What does not fit at all is a sentence in place of the picture.
@@ -44,10 +45,13 @@ def prompt_strip_widget(
         history, said = strategies[strategy](max_history), messages[: _end_of_prompt(messages, turn)]
         return prompt_strip_data(said, tokenizer, max_length=max_length, history=history, reserved=reserved)
 
+    n_turns = max(1, len(_asked(messages)))
+    turn = n_turns if turn is None else min(max(1, turn), n_turns)
     if ipywidgets_or_none() is None:
-        return _standing(compute, next(iter(strategies)), len(_asked(messages)), max_history, max_length)
+        return _standing(compute, next(iter(strategies)), turn, max_history, max_length)
     needed = len(encode_prompt(messages, tokenizer).input_ids)
-    controls = _controls(strategies, messages, max_history, max_length, longest or max(max_length, 3 * needed // 2))
+    longest = longest or max(max_length, 3 * needed // 2)
+    controls = _controls(strategies, turn, n_turns, max_history, max_length, longest)
     return LiveView(controls, compute, prompt_strip_html)
 
 
@@ -70,11 +74,10 @@ def _standing(compute, *values):
     return StaticView(prompt_strip_html(data), data)
 
 
-def _controls(strategies, messages, max_history, max_length, longest):
+def _controls(strategies, turn, n_turns, max_history, max_length, longest):
     widgets = ipywidgets_or_none()
     wide = widgets.Layout(width="100%", max_width="42em")
     named = {"style": {"description_width": "7em"}, "layout": wide}
-    n_turns = max(1, len(_asked(messages)))
     strategy = widgets.ToggleButtons(
         options=list(strategies),
         description="strategy",
@@ -84,7 +87,7 @@ def _controls(strategies, messages, max_history, max_length, longest):
     most = max(max_history, n_turns - 1, 1)
     return {
         "strategy": strategy,
-        "turn": widgets.IntSlider(value=n_turns, min=1, max=n_turns, description="turn", **named),
+        "turn": widgets.IntSlider(value=turn, min=1, max=n_turns, description="turn", **named),
         "max_history": widgets.IntSlider(value=max_history, min=0, max=most, description="max_history", **named),
         "max_length": widgets.IntSlider(
             value=max_length, min=min(16, max_length), max=max(longest, max_length), description="max_length", **named
