@@ -510,6 +510,7 @@ def test_sources_are_listed_below_the_reply_and_no_source_is_said():
     send(panel, "And you?")
     assert contents(panel)[-1] == NOTHING_FITS
     assert panel.line == "Answered without the model."
+    assert panel.display.strip.html == ""  # no prompt was made
 
 
 # --- export
