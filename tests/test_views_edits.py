@@ -97,6 +97,7 @@ def test_removed_text_is_marked_without_colour_and_its_white_space_can_be_seen()
 
 
 def test_in_the_kept_text_only_odd_spaces_are_signs():
+    assert "a⏎⏎\nb" in Page(edits_html(edits_data("a\n\nb", []))).text
     assert "a b c·⏎\n·d··e f·" in Page(edits_html(edits_data("a b c \n d  e f ", []))).text
 
 

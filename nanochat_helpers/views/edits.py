@@ -30,6 +30,7 @@ ENDINGS = {
 }
 _SPACE = '<span class="nc-sign">·</span>'
 _BETWEEN_WORDS = re.compile(rf"(?<=[^>\n]){_SPACE}(?=[^<])")  # not at an end of the text or line, and no second one
+_LAST_BREAK = re.compile(r'⏎</span>(?!<span class="nc-sign">⏎)')  # empty lines take no line each
 _PIECES = re.compile(r"<\|[^|<>]*\|>|\w+|.", re.DOTALL)
 
 
@@ -188,7 +189,8 @@ def _seen(text: str, limit: int, *, spaces: bool = False) -> str:
         ends = [_seen(end, limit, spaces=spaces) for end in (text[: limit // 2], text[-(limit // 2) :])]
         return f'<span class="nc-ed-gap">{left_out}</span>'.join(ends)
     shown = visible(text, limit=len(text))
-    return (shown if spaces else _BETWEEN_WORDS.sub(" ", shown)).replace("⏎</span>", "⏎</span>\n")
+    shown = shown if spaces else _BETWEEN_WORDS.sub(" ", shown)
+    return _LAST_BREAK.sub(r"\g<0>\n", shown)
 
 
 # A removed part is marked three times: struck through, in brackets, and tinted.
@@ -208,6 +210,7 @@ _STYLE = """<style>
 .nc-ed-gap{font-size:.88em;opacity:.8;border:1px dashed rgba(128,128,128,.8);border-radius:.3em;padding:0 .4em;
  margin:0 .3em}
 .nc-ed-none{font-style:italic}
-@container (max-width:640px){.nc-ed-head{grid-template-columns:1fr auto}
- .nc-ed-head>:nth-child(2){grid-column:1/-1;grid-row:2}}
+.nc-ed-head>*{min-width:0}
+@container (max-width:640px){.nc-ed-head{display:flex;flex-wrap:wrap;justify-content:space-between}
+ .nc-ed-head>:nth-child(2){order:3;flex-basis:100%}}
 </style>"""

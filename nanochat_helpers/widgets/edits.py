@@ -88,9 +88,7 @@ def _controls(widgets, examples, finish_reason):
     if len(examples) > 1:
         controls["example"] = widgets.Dropdown(options=list(examples), description="pick a raw text", **wide)
     controls["text"] = widgets.Textarea(value=text, description="raw text", placeholder="Type here", rows=4, **wide)
-    controls["finish_reason"] = widgets.Dropdown(
-        options=list(views.ENDINGS), description="finish_reason", style={"description_width": WIDE}
-    )
+    controls["finish_reason"] = widgets.Dropdown(options=list(views.ENDINGS), description="finish_reason", **wide)
     controls["finish_reason"].value = own_reason or finish_reason
     for name in EDIT_NAMES:
         controls[name] = widgets.Checkbox(
