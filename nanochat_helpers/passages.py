@@ -107,10 +107,11 @@ def read_document(path: str | Path) -> str:
     if encoding == "utf-8" and b"\0" in data:
         raise DocumentError(f"{path} is no text: it has a zero byte at position {data.index(0)}. {_SAVE_AS}")
     try:
-        return data.decode(encoding)
+        text = data.decode(encoding)
     except UnicodeDecodeError as problem:
         found = f"byte {data[problem.start]:#04x} at position {problem.start}"
         raise DocumentError(f"{path} is not written in {encoding.upper()} ({found}). {_SAVE_AS}") from problem
+    return text.replace("\0", "")  # no prompt may hold one
 
 
 _SAVE_AS = "If it is text, open it in an editor and save it again with the encoding UTF-8."

@@ -37,6 +37,10 @@ def test_short_paragraphs_are_put_together_and_never_over_a_heading():
     assert len(split_passages("one\n# Two\nthree", max_words=80)) == 2
 
 
+def test_the_line_of_a_passage_is_that_of_its_first_paragraph():
+    assert [p.place for p in split_passages("one\n\ntwo\n\nthree four", max_words=2)] == ["line 1", "line 5"]
+
+
 def test_a_long_paragraph_is_cut_between_sentences():
     found = split_passages("One two three. Four five! Six seven?", max_words=5)
     assert [p.text for p in found] == ["One two three. Four five!", "Six seven?"]
@@ -110,6 +114,11 @@ def test_a_file_that_is_no_utf8_text_is_skipped_in_one_sentence(tmp_path, data, 
 def test_a_mark_at_the_beginning_tells_the_encoding(tmp_path, encoding):
     (tmp_path / "a.txt").write_text("déjà vu", encoding)
     assert read_document(tmp_path / "a.txt") == "déjà vu"
+
+
+def test_a_zero_in_a_text_is_left_out_for_no_prompt_may_hold_one(tmp_path):
+    (tmp_path / "a.txt").write_text("one\0 two", "utf-16")
+    assert read_document(tmp_path / "a.txt") == "one two"
 
 
 def test_a_file_that_is_too_big_is_refused_before_it_is_read(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import builtins
 import math
+import time
 
 import pytest
 import torch
@@ -211,18 +212,24 @@ def test_without_hits_the_message_is_the_bare_question():
     assert NOTHING_FITS.startswith("I don't know")
 
 
-# --- speed, with room for a busy machine; the figures themselves are measured in benchmarks
+# --- speed, in processor time, for a machine may be busy with other things
 
 
-def test_a_search_by_words_in_a_thousand_passages_takes_a_few_milliseconds():
-    import time
+def fastest(search, n=10):
+    """The least processor time of n searches, in seconds."""
+    times = []
+    for _ in range(n):
+        start = time.process_time()
+        search.search("What does the temperature do when sampling?")
+        times.append(time.process_time() - start)
+    return min(times)
 
+
+def test_a_search_by_words_in_a_thousand_passages_takes_less_than_5_ms():
     pages = list(read_folder())
     many = [Passage(f"{page.text} {number}") for number in range(15) for page in pages][:1000]
-    search, times = BM25Search(many), []
-    assert len(many) == 1000
-    for _ in range(20):
-        start = time.perf_counter()
-        search.search("What does the temperature do when sampling?")
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.005
+    assert len(many) == 1000 and fastest(BM25Search(many)) < 0.005
+
+
+def test_a_search_by_meaning_takes_less_than_60_ms(minilm):
+    assert fastest(MiniLMSearch(PETS, minilm)) < 0.060

@@ -59,7 +59,7 @@ def test_passages_are_numbered_and_know_where_they_stand():
 def test_an_answer_takes_its_passages_from_the_sources_of_a_reply():
     source = {"number": 1, "source": "pets.md", "place": "line 1", "text": "The cat sleeps.", "score": 2.0}
     data = answer_data("Which cat?", "A cat.", [source, source | {"number": 2, "score": 1.0}])
-    assert [(found.number, found.share) for found in data.passages] == [(1, 1.0), (2, 0.5)]
+    assert [(found.number, found.score) for found in data.passages] == [(1, 2.0), (2, 1.0)]
     assert ("cat", True) in data.passages[0].parts
 
 
@@ -83,6 +83,13 @@ def test_two_searches_stand_side_by_side():
     html = search_html(search_data(Fixed(0.5), "cat"), search_data(BM25Search(PAGES), "cat"))
     assert html.count('class="nc-found-column"') == 2 and "nc-found-2" in html
     assert 'aria-label="What Fixed and BM25 found for: cat"' in html
+
+
+def test_an_answer_tells_scores_in_words_for_a_bar_would_not_know_its_end():
+    source = {"number": 1, "source": "pets.md", "place": "", "text": "The cat sleeps.", "score": 2.0}
+    html = answer_html(answer_data("Which cat?", "A cat.", [source]))
+    assert "score 2.00" in text_of(html) and 'class="nc-bar"' not in html
+    assert 'class="nc-bar"' in search_html(search_data(Fixed(0.5), "cat"))
 
 
 def test_an_answer_stands_above_its_passages_and_says_when_there_were_none():

@@ -14,9 +14,9 @@ from .markup import attribute, bar, count, figure
 
 @dataclass(frozen=True)
 class FoundPassage:
-    """One passage. parts: its text, cut into (piece, is it a word of the question?). share: the bar, 0 to 1.
+    """One passage. parts: its text, cut into (piece, is it a word of the question?).
 
-    kept: is its score at least min_score?
+    share: the bar, 0 to 1; None where it is not known with what to compare. kept: is its score at least min_score?
     """
 
     number: int
@@ -24,7 +24,7 @@ class FoundPassage:
     place: str
     parts: tuple[tuple[str, bool], ...]
     score: float
-    share: float
+    share: float | None
     kept: bool = True
 
 
@@ -70,7 +70,6 @@ def _found(number, hit: Hit, query, highest, min_score):
 
 def answer_data(question: str, text: str, sources: Sequence[dict]) -> SourcedAnswer:
     """An answer with the sources of a Reply: dicts with "number", "source", "place", "text" and "score"."""
-    highest = max((source["score"] for source in sources), default=1.0) or 1.0
     found = [
         FoundPassage(
             source["number"],
@@ -78,7 +77,7 @@ def answer_data(question: str, text: str, sources: Sequence[dict]) -> SourcedAns
             source["place"],
             mark_words(source["text"], question),
             source["score"],
-            min(max(source["score"] / highest, 0.0), 1.0),
+            None,
         )
         for source in sources
     ]
@@ -124,12 +123,13 @@ def _result(result):
 
 
 def _row(found, min_score=None):
+    bar_html = "" if found.share is None else bar(found.share, label=f"score {found.score:.2f}")
+    told = f"{found.score:.2f}" if bar_html else f"score {found.score:.2f}"
     left_out = "" if found.kept else f'<span class="nc-found-out">left out: below {min_score:g}</span>'
     where = f"{html.escape(found.source)}{', ' if found.source and found.place else ''}{html.escape(found.place)}"
     return (
         f'<li class="nc-found-row{"" if found.kept else " nc-found-weak"}"><div class="nc-found-line">'
-        f'<b>{found.number}</b><span class="nc-found-score">{found.score:.2f}</span>'
-        f"{bar(found.share, label=f'score {found.score:.2f}')}</div>"
+        f"<b>{found.number}</b><span>{told}</span>{bar_html}</div>"
         f'<div class="nc-found-where"><span>{where}</span>{left_out}</div>'
         f'<div class="nc-found-text">{_marked(found.parts)}</div></li>'
     )
@@ -155,7 +155,7 @@ _STYLE = """<style>
 .nc .nc-found.nc-found-2{grid-template-columns:repeat(2,minmax(0,1fr))}
 .nc .nc-found ol{list-style:none;margin:0;padding:0}
 .nc .nc-found .nc-found-row{margin:0;padding:.5em 0 .6em;border-top:1px solid rgba(128,128,128,.4)}
-.nc .nc-found-line{display:grid;grid-template-columns:1.2em 3em minmax(0,1fr);gap:.5em;align-items:center;
+.nc .nc-found-line{display:grid;grid-template-columns:1.2em minmax(3em,auto) minmax(0,1fr);gap:.5em;align-items:center;
  font-variant-numeric:tabular-nums}
 .nc .nc-found-where{display:flex;flex-wrap:wrap;gap:.1em 1em;font-size:.9em;opacity:.85;overflow-wrap:anywhere}
 .nc .nc-found-text{white-space:pre-line;overflow-wrap:anywhere;unicode-bidi:isolate}

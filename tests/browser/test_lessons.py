@@ -266,12 +266,33 @@ def move_first_slider(page: Page, code: str) -> None:
     drag(one, 0.35, on_the_way=lambda: expect(drawing(view)).not_to_have_text(before))
 
 
+def use_lesson_10(page: Page, output_path: str) -> None:
+    """A question is searched for once Enter is pressed, in one search or two; the threshold follows its slider."""
+    view = picture(page, "search_widget([bm25, minilm], question)")
+    question = view.locator("input[type=text]").first
+    question.fill("Who is Luhn?")
+    question.press("Enter")
+    expect(view.locator("mark", has_text="Luhn")).to_have_count(2)
+    photograph_wide_and_narrow(view, output_path, "search")
+    press_button(view, "MiniLM")
+    expect(view.locator(".nc-found-column")).to_have_count(1)
+    question.fill("")
+    question.press("Enter")
+    expect(view).to_contain_text("The question is empty")
+
+    threshold = picture(page, "threshold_widget(scores")
+    before = threshold.locator(".nc-thr-full").count()
+    drag(slider(threshold, "min_score"), 0.8)
+    expect(threshold.locator(".nc-thr-full")).not_to_have_count(before)
+
+
 USE = {
     "00_start_here.ipynb": look_at_lesson_00,
     "01_tokenization.ipynb": use_lesson_01,
     "03_next_token.ipynb": use_lesson_03,
     "04_sampling.ipynb": use_lesson_04,
     "05_generation.ipynb": use_lesson_05,
+    "10_rag_lite.ipynb": use_lesson_10,
 }
 
 
