@@ -151,7 +151,7 @@ def test_a_little_markdown_is_shown():
     assert "This is <b>bold</b>, <code>x ** y ** z</code> is code:\n<pre><code>a = **b**</code></pre>\n- one" in html
 
 
-@pytest.mark.parametrize("text", ["2 ** 3 ** 4", "a ** b", "****", "** no**", "**no **", "`", "5 * 3 * 2", "**no\nend**"])
+@pytest.mark.parametrize("text", ["2 ** 3 ** 4", "a ** b", "****", "** no**", "**no **", "`", "**no\nend**"])
 def test_signs_that_are_no_markdown_stay_as_they_are(text):
     assert f">{text}</div>" in said(text)
 
