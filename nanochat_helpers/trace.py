@@ -154,7 +154,8 @@ class Trace:
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
-            raise TraceError(f"{path} cannot be read as a trace: {error}") from error
+            why = getattr(error, "strerror", None) or error
+            raise TraceError(f"{path} cannot be read as a trace: {why}") from error
         if not isinstance(data, dict) or data.pop("version", None) != VERSION:
             raise TraceError(f"{path} is no trace of version {VERSION}: make it again with this NanoChat.")
         try:

@@ -119,8 +119,9 @@ def test_a_file_cut_anywhere_is_refused(tmp_path):
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     for path in (tmp_path / "none.json", tmp_path):
-        with pytest.raises(TraceError, match="cannot be read as a trace"):
+        with pytest.raises(TraceError, match="cannot be read as a trace") as caught:
             Trace.load(path)
+        assert "Errno" not in str(caught.value)  # a number that tells a reader nothing
 
 
 # --- what it records

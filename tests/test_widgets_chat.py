@@ -158,6 +158,13 @@ def test_what_cannot_be_sent_is_told_and_stays_in_the_field(text, sentence):
     assert contents(panel) == [*before, "Again", "Two."]
 
 
+def test_a_cell_that_sends_what_is_no_text_is_told():
+    panel = panel_of()
+    panel.send(5)
+    panel.wait()
+    assert panel.line == "The message must be text, not int." and contents(panel) == []
+
+
 def test_a_model_that_fails_half_way_loses_nothing():
     def script(input_ids):
         if input_ids[-1] == ord("x"):

@@ -104,6 +104,9 @@ class ChatPanel(Shown):
 
     def send(self, text: str | None = None) -> None:
         """Send what is in the field, or this text. While a turn is edited, the conversation goes on from there."""
+        if not isinstance(text, str | None):
+            self._say(f"The message must be text, not {type(text).__name__}.", is_error=True)
+            return
         if text is not None and not self._writing:
             self.controls["message"].value = text
         self._start(self._send)
