@@ -5,6 +5,7 @@ In: a text. Out: a Checked: the text with what must be masked replaced, and ever
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -131,7 +132,9 @@ def refusal(findings: Sequence[Finding]) -> str:
 
 
 def _checked_rules(name, rules):
-    if isinstance(rules, Rule) or not isinstance(rules, (list, tuple)):
+    if isinstance(rules, Rule):
+        raise SettingsError(f"{name} must be a list of rules: put [ ] around the rule {rules.name!r}.")
+    if not isinstance(rules, (list, tuple)):
         raise SettingsError(f"{name} must be a list of rules, not {rules!r:.60}.")
     for place, rule in enumerate(rules):
         if not isinstance(rule, Rule):
@@ -150,7 +153,7 @@ def _checked_rules(name, rules):
 class Labelled:
     """A text, and the names of the rules that a person would want to find something in it; no label is harmless.
 
-    labels: one name, or a list of names.
+    labels: one name, or a list of names. Raises MessageError for what is no text and no name.
     """
 
     text: str
@@ -158,13 +161,19 @@ class Labelled:
     note: str = ""
 
     def __post_init__(self):
-        labels = (self.labels,) if isinstance(self.labels, str) else tuple(self.labels)
-        object.__setattr__(self, "labels", labels)
+        check_text(self.text, "A labelled text")
+        labels = [self.labels] if isinstance(self.labels, str) else self.labels
+        if not isinstance(labels, (list, tuple)) or not all(isinstance(label, str) for label in labels):
+            raise MessageError(f"The labels of {self.text!r:.60} must be names of rules, not {self.labels!r:.60}.")
+        object.__setattr__(self, "labels", tuple(labels))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Score:
-    """How a rule did: what it found, what it found wrongly, what it missed, and how often it was rightly silent."""
+    """How a rule did: what it found, what it found wrongly, what it missed, and how often it was rightly silent.
+
+    In a cell it shows its figures, not the texts.
+    """
 
     rule: str
     found: tuple[Labelled, ...]
@@ -182,17 +191,41 @@ class Score:
         """Of the texts in which there is something: the share where it found it. None: there is none."""
         return _share(len(self.found), len(self.missed))
 
+    def __repr__(self) -> str:
+        counts = f"found {len(self.found)}, false alarms {len(self.false_alarms)}, missed {len(self.missed)}"
+        return f"{self.rule}: {counts}; precision {percent(self.precision)}, recall {percent(self.recall)}"
+
+
+class Scores(dict[str, Score]):
+    """The Score of each rule and label by its name."""
+
+    def __missing__(self, name):
+        raise SettingsError(f"There is no rule and no label {name!r:.60} here; there are: {', '.join(self)}.")
+
 
 def _share(right, wrong):
     return right / (right + wrong) if right + wrong else None
 
 
-def evaluate(safety: Safety, labelled: Sequence[Labelled]) -> dict[str, Score]:
-    """Apply the input rules to labelled texts, and count for each rule, and each other label, how it did."""
+def percent(share: float | None) -> str:
+    """A share as one reads it, halves rounded up: 0.625 is "63 %"; a dash for None."""
+    return "–" if share is None else f"{math.floor(100 * share + 0.5 + 1e-9)} %"
+
+
+def evaluate(safety: Safety, labelled: Sequence[Labelled]) -> Scores:
+    """Apply the input rules to labelled texts, and count for each rule, and each other label, how it did.
+
+    Raises SettingsError and MessageError for what is no Safety and no list of Labelled.
+    """
+    if not isinstance(safety, Safety):
+        raise SettingsError(f"The rules to measure must be a Safety, such as Safety([rule]), not {safety!r:.60}.")
+    wrong = next((example for example in labelled if not isinstance(example, Labelled)), None)
+    if wrong is not None:
+        raise MessageError(f'Each text to measure with must be Labelled("a text", "a label"), not {wrong!r:.60}.')
     fired = [{finding.rule for finding in safety.check_input(example.text).findings} for example in labelled]
     rules = [rule.name for rule in safety.input_rules]
     names = dict.fromkeys([*rules, *(label for example in labelled for label in example.labels)])
-    return {name: _score(name, labelled, fired) for name in names}
+    return Scores({name: _score(name, labelled, fired) for name in names})
 
 
 def _score(name, labelled, fired):

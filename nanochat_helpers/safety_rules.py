@@ -15,6 +15,7 @@ import regex
 
 from .errors import SettingsError
 from .postprocess import END_OF_SENTENCE, HAS_WORDS
+from .tokens import check_text
 
 ACTIONS = ("block", "mask", "warn")
 SECONDS = 0.25  # so long may a pattern search in one text: some patterns would try for ever
@@ -77,12 +78,22 @@ class Rule:
 
         What cannot be checked in time is blocked, whatever the action: nothing goes through unseen.
         """
+        check_text(text)
         try:
-            places = [self._checked(place, text) for place in self.find(text)]
+            places = [self._checked(place, text) for place in self._places(text)]
         except TimeoutError:
             says = "The text could not be checked in time, and what was not checked goes no further."
             return [Finding(self.name, "block", 0, len(text), says)]
         return [Finding(self.name, self.action, start, end, self.says) for start, end in places if start < end]
+
+    def _places(self, text):
+        places = self.find(text)
+        if not isinstance(places, Iterable):
+            raise SettingsError(
+                f"The function of the rule {self.name!r} must return a list of places, such as [(0, 4)], not "
+                f"{places!r:.60}: is its return missing?"
+            )
+        return places
 
     def _checked(self, place, text):
         """A rule of one's own may give anything."""
@@ -149,7 +160,9 @@ def passes_luhn(text: str) -> bool:
 
     From the right, every second digit is doubled, and 9 taken off where that gives more than 9. The sum must end in 0.
     One wrong digit is always noticed; of random numbers, one in ten passes.
+    Raises MessageError for what is no text: 4111 must stand in quotes.
     """
+    check_text(text, "The number of a card (in quotes)")
     digits = [int(character) for character in reversed(text) if character.isdecimal()]
     doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[1::2]]
     return len(set(digits)) > 1 and (sum(digits[::2]) + sum(doubled)) % 10 == 0

@@ -49,16 +49,19 @@ def word_rule(
     action: str = "block",
     *,
     says: str = "This word is on the list of words that are not used here.",
+    everyday: bool = False,
     lookalikes: bool = False,
 ) -> Rule:
     """A rule that finds words, and only whole ones: "pot" is not found in "potato".
 
-    words: None is `rude_words()`. Capitals, accents and invisible signs make no difference (see `fold`).
+    words: None is `rude_words()`, or with everyday all of `word_list()`. Capitals, accents and invisible signs make
+    no difference (see `fold`).
     lookalikes: read digits as the letters they look like, as in "5tup1d".
     Raises SettingsError where words is not a list of texts.
     """
-    words = rude_words() if words is None else words
-    if isinstance(words, str) or not all(isinstance(word, str) for word in words):
+    if words is None:
+        words = word_list() if everyday else rude_words()
+    if not isinstance(words, (list, tuple, set, frozenset)) or not all(isinstance(word, str) for word in words):
         raise SettingsError(f"The words of the rule {name!r} must be a list of texts, not {words!r:.60}.")
 
     def unmask(text):

@@ -18,6 +18,7 @@ from nanochat_helpers.safety import (
     default_output_rules,
     evaluate,
     load_safety_set,
+    percent,
     refusal,
 )
 from nanochat_helpers.safety_rules import (
@@ -167,6 +168,7 @@ def test_the_safe_words_are_the_list_without_the_everyday_ones():
     assert len(rude_words()) + len(everyday_words()) == len(word_list())
     assert {"pot", "gay", "hiv", "len"} <= everyday_words()
     assert "stupid" in rude_words()
+    assert word_rule(everyday=True).findings("a pot") and not word_rule().findings("a pot")
 
 
 def test_without_the_library_one_is_told_what_to_do(monkeypatch):
@@ -442,6 +444,39 @@ def test_a_share_of_nothing_is_none():
     scores = evaluate(Safety([word_rule("red", ["red"])]), [Labelled("hi"), Labelled("Elm Grove 3", ("address",))])
     assert (scores["red"].precision, scores["red"].recall) == (None, None)
     assert (scores["address"].precision, scores["address"].recall) == (None, 0.0)
+
+
+def test_a_score_shows_its_figures_and_not_the_texts():
+    examples = [Labelled("red a", "red"), Labelled("crimson", "red"), Labelled("Red Cross")]
+    score = evaluate(Safety([word_rule("red", ["red"])]), examples)["red"]
+    assert repr(score) == "red: found 1, false alarms 1, missed 1; precision 50 %, recall 50 %"
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"), [(10 / 16, "63 %"), (23 / 40, "58 %"), (2 / 3, "67 %"), (0, "0 %"), (None, "–")]
+)
+def test_half_a_per_cent_is_rounded_up_as_in_school(share, shown):
+    assert percent(share) == shown
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Labelled(5, "rude"), "must be text"),
+        (lambda: Labelled("a", 5), "names of rules, not 5"),
+        (lambda: Labelled("a", [5]), "names of rules"),
+        (lambda: evaluate([word_rule()], []), "must be a Safety"),
+        (lambda: evaluate(Safety(), ["You!"]), "must be Labelled.*'You!'"),
+        (lambda: evaluate(Safety(), [])["adress"], "no rule and no label 'adress'.*email"),
+        (lambda: Safety(word_rule()), r"put \[ \] around the rule 'rude'"),
+        (lambda: word_rule().findings(5), "must be text"),
+        (lambda: passes_luhn(4111), "quotes"),
+        (lambda: Rule("mine", lambda text: None).findings("hi"), "'mine' must return a list of places.*None"),
+    ],
+)
+def test_what_cannot_be_measured_or_searched_is_one_sentence(make, says):
+    with pytest.raises((SettingsError, MessageError), match=says):
+        make()
 
 
 def test_the_labelled_texts_are_many_different_and_labelled_with_names_of_rules():

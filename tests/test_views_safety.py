@@ -71,6 +71,10 @@ def test_a_harmless_text_has_no_mark():
     assert "Nothing was found" in html and "<mark" not in html and "<li>" not in html
 
 
+def test_the_place_of_a_finding_is_its_first_and_its_last_character():
+    assert "characters 4 to 9:" in marked_html(marked("You stupid robot", rule("rude", (4, 10))))
+
+
 def test_nothing_is_run_that_somebody_typed():
     html = marked_html(marked("<script>x</script>", rule("<i>name", (0, 8))))
     assert "<script" not in html and "<i>name" not in html and "<b>so" not in html
@@ -110,5 +114,5 @@ def test_where_nothing_is_to_be_shown_a_sentence_says_so():
 
 def test_a_share_of_nothing_is_a_dash():
     assert share_text(None, 0, 0) == "–"
-    assert share_text(5 / 8, 5, 8) == "5 of 8 = 62 %"
+    assert share_text(5 / 8, 5, 8) == "5 of 8 = 63 %"
     assert share_text(0.0, 0, 3) == "0 of 3 = 0 %"

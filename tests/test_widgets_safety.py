@@ -84,6 +84,10 @@ def test_without_ipywidgets_the_picture_stands_still(monkeypatch):
 def test_a_wrong_rule_is_told_at_once():
     with pytest.raises(ValueError, match="input_rules"):
         safety_widget(Safety(input_rules="email"))
+    with pytest.raises(ValueError, match="must be a Safety"):
+        safety_widget([word_rule()])
+    with pytest.raises(ValueError, match=r"put \[ \] around"):
+        marked_picture("Hi", word_rule())
 
 
 def test_two_pictures_for_a_cell():

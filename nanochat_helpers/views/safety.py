@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..safety import Checked, Score, refusal
+from ..safety import Checked, Score, percent, refusal
 from ..safety_rules import Finding
 from .filmstrip import running_text
 from .markup import attribute, count, figure
@@ -113,7 +113,7 @@ def _piece(piece):
 
 def _findings(findings, most=12):
     rows = "".join(
-        f"<li>{SIGNS[f.action]} <b>{html.escape(f.rule)}</b>, characters {f.start:,} to {f.end:,}: "
+        f"<li>{SIGNS[f.action]} <b>{html.escape(f.rule)}</b>, characters {f.start:,} to {f.end - 1:,}: "
         f"{DOES[f.action]}. {html.escape(f.says)}</li>"
         for f in findings[:most]
     )
@@ -157,8 +157,8 @@ def _score_row(row):
 
 
 def share_text(share: float | None, right: int, total: int) -> str:
-    """A share as one reads it: "5 of 8 = 62 %"; a dash where there is nothing to share."""
-    return "–" if share is None else f"{right} of {total} = {share:.0%}".replace("%", " %")
+    """A share as one reads it: "5 of 8 = 63 %"; a dash where there is nothing to share."""
+    return "–" if share is None else f"{right} of {total} = {percent(share)}"
 
 
 # A border, a pattern and a sign for each action, so that colour is not the only cue.

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..safety import Labelled, Safety, check, evaluate, load_safety_set
+from ..errors import SettingsError
+from ..safety import Labelled, Safety, evaluate, load_safety_set
 from ..safety_rules import ACTIONS, Rule
 from ..views import safety as views
 from ..views.markup import count
@@ -26,7 +27,7 @@ class SafetyPicture:
 
 def marked_picture(text: str, rules: Sequence[Rule]) -> StaticView:
     """A text with what some rules find in it; `data` is the MarkedText."""
-    data = views.marked_data(text, check(text, rules))
+    data = views.marked_data(text, Safety(rules).check_input(text))
     return StaticView(views.marked_html(data), data)
 
 
@@ -48,7 +49,10 @@ def safety_widget(
     figures are about; None: those of the course. `controls["text"]` is the message; the control with a rule's name is
     "off" or an action. `data` is a SafetyPicture.
     """
-    rules = _rules(Safety() if safety is None else safety)
+    safety = Safety() if safety is None else safety
+    if not isinstance(safety, Safety):
+        raise SettingsError(f"The rules of the picture must be a Safety, such as Safety([rule]), not {safety!r:.60}.")
+    rules = _rules(safety)
     labelled = load_safety_set() if labelled is None else list(labelled)
 
     def compute(text, **actions):
