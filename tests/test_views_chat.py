@@ -66,8 +66,8 @@ def test_each_bubble_says_who_speaks_and_in_which_turn():
 
 def test_a_conversation_may_be_empty():
     for messages in ([], TALK[:1]):
-        assert "Nothing has been said yet" in chat_html(chat_data(messages))
-    assert "Nothing has been said yet" not in chat_html(chat_data(TALK))
+        assert "The conversation begins here" in chat_html(chat_data(messages))
+    assert "The conversation begins here" not in chat_html(chat_data(TALK))
 
 
 @pytest.mark.parametrize("reason", ENDINGS)

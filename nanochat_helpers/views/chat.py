@@ -111,7 +111,7 @@ def chat_html(data: ChatData) -> str:
         first = next((place for place, bubble in enumerate(data.bubbles) if bubble.turn is not None), 0)
         bubbles.insert(first, f'<p class="nc-chat-more">{count(data.n_hidden, "earlier turn")}: see the export</p>')
     if not any(bubble.turn is not None for bubble in data.bubbles):
-        bubbles.append('<p class="nc-chat-more">Nothing has been said yet.</p>')
+        bubbles.append('<p class="nc-chat-more">The conversation begins here.</p>')
     n_turns = len({bubble.turn for bubble in data.bubbles} - {None}) + data.n_hidden
     label = f"A conversation of {count(n_turns, 'turn')}"
     return figure(f'{STYLE}<div class="nc-chat" tabindex="0">{"".join(bubbles)}</div>', label=label)
