@@ -44,6 +44,7 @@ class AllPages:
 def test_a_right_passage_is_of_the_document_and_has_the_words():
     assert [ASKED["second"].is_answered_by(page) for page in PAGES] == [False, True, False]
     assert not any(ASKED[name].is_answered_by(page) for name in ("nowhere", "nothing") for page in PAGES)
+    assert not ASKED["nothing"].is_answered_by(Passage("a text of no document"))
 
 
 def test_the_rank_is_the_place_of_the_first_right_passage():
