@@ -16,6 +16,7 @@ from .settings import as_stop_strings
 END_OF_SENTENCE = re.compile(r"(?<!^\d)(?<!^\d\d)[.!?…][\"'”’)\]]*(?=\s|$)|[。！？][”’」』）]*", re.MULTILINE)
 HAS_WORDS = re.compile(r"[^\W\d_]|[^\x00-\x7f]")  # a letter, or a sign beyond ASCII such as an emoji
 OWN_NAMES = ("Assistant", "Bot")
+FINISH_REASONS = ("stop", "length", "stop_string", "blocked", "cancelled")
 
 # All edits of `clean`, in the order in which it makes them.
 EDIT_NAMES = (
@@ -46,11 +47,13 @@ class Cleaned:
     edits: list[Edit]
 
 
-def remove_special_tokens(text: str, special_tokens: Sequence[str]) -> str:
+def remove_special_tokens(text: str, special_tokens: str | Sequence[str]) -> str:
     """Take out control tokens that were written as text: "Hello<|im_end|>" becomes "Hello".
 
     One that only appears when another is taken out goes, too: nothing is left of "<|im_<|im_end|>end|>".
     """
+    _check_text(text)
+    special_tokens = _as_list("special_tokens", special_tokens)
     before = None
     while text != before:
         before = text
@@ -64,6 +67,7 @@ def remove_prompt(text: str, prompt: str) -> str:
 
     Also more than once. Half a word is no repetition: with "Hi" before it, "High up" stays.
     """
+    _check_text(text, prompt)
     prompt = prompt.strip()
     while prompt and text.lstrip().startswith(prompt):
         rest = text.lstrip()[len(prompt) :]
@@ -73,15 +77,17 @@ def remove_prompt(text: str, prompt: str) -> str:
     return text
 
 
-def remove_own_name(text: str, names: Sequence[str] = OWN_NAMES) -> str:
+def remove_own_name(text: str, names: str | Sequence[str] = OWN_NAMES) -> str:
     r"""Take the speaker's name away where it opens the text: "Bot: Hi" and "assistant\nHi" become "Hi"."""
-    name = "|".join(map(re.escape, names)) or r"(?!)"
+    _check_text(text)
+    name = "|".join(map(re.escape, _as_list("names", names))) or r"(?!)"
     return re.sub(rf"\A\s*(?:(?:{name})(?::|[ \t]*\n)\s*)+", "", text, flags=re.IGNORECASE)
 
 
-def cut_at_stop_string(text: str, stop: tuple[str, ...]) -> str:
+def cut_at_stop_string(text: str, stop: str | Sequence[str]) -> str:
     r"""End the text where the first stop string begins: "Fine.\nUser: And" with stop "\nUser:" becomes "Fine."."""
-    starts = [text.find(string) for string in stop if string in text]
+    _check_text(text)
+    starts = [text.find(string) for string in as_stop_strings(stop) if string in text]
     return text[: min(starts)] if starts else text
 
 
@@ -92,6 +98,7 @@ def cut_loop(text: str, max_repeats: int = 2) -> str:
     in all, so "ha ha ha" is none. The last copy may be unfinished. Digits and signs alone are none either: 10000…0 is a
     number, and |---|---| a table.
     """
+    _check_text(text)
     for period in range(1, len(text) // (max_repeats + 1) + 1):
         length = period
         while length < len(text) and text[-length - 1] == text[-length - 1 + period]:
@@ -107,14 +114,17 @@ def cut_loop(text: str, max_repeats: int = 2) -> str:
 def cut_half_sentence(text: str) -> str:
     """Drop the last sentence when it has no end: "I like tea. I also" becomes "I like tea.".
 
-    A text without any finished sentence stays as it is: half a sentence is better than none.
+    A text without any finished sentence stays as it is: half a sentence is better than none. White space behind the
+    last sentence is no half sentence.
     """
-    ends = [match.end() for match in END_OF_SENTENCE.finditer(text)]
-    return text[: ends[-1]] if ends else text
+    _check_text(text)
+    end = max((match.end() for match in END_OF_SENTENCE.finditer(text)), default=len(text))
+    return text[:end] if text[end:].strip() else text
 
 
 def tidy_white_space(text: str) -> str:
     """Remove space at both ends and at the ends of lines, and all but one of several empty lines."""
+    _check_text(text)
     text = "\n".join(line.rstrip(" \t\r") for line in text.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
@@ -122,7 +132,7 @@ def tidy_white_space(text: str) -> str:
 def clean(
     raw_text: str,
     *,
-    special_tokens: Sequence[str] = (),
+    special_tokens: str | Sequence[str] = (),
     stop: str | Sequence[str] = (),
     finish_reason: str = "stop",
     prompt: str = "",
@@ -134,11 +144,14 @@ def clean(
     prompt: what the model was given, where the raw text repeats it, as that of Hugging Face's `generate` does.
     only: names out of EDIT_NAMES; all other edits are switched off.
     Edits are made again until none changes anything, so a clean text stays as it is. Nothing is ever added.
-    Raises MessageError where raw_text is no text, SettingsError for a stop string or a name that is none.
+    Raises MessageError where raw_text is no text, SettingsError for a stop string, a name or a finish_reason that is
+    none.
     """
-    if not isinstance(raw_text, str) or not isinstance(prompt, str):
-        wrong = prompt if isinstance(raw_text, str) else raw_text
-        raise MessageError(f"clean takes text, such as reply.trace.raw_text, not {wrong!r:.60}.")
+    _check_text(raw_text, prompt)
+    if finish_reason not in FINISH_REASONS:
+        raise SettingsError(
+            f"finish_reason={finish_reason!r:.60} is not allowed: it must be one of {', '.join(FINISH_REASONS)}."
+        )
     steps = _steps(special_tokens, as_stop_strings(stop), finish_reason, prompt, only)
     text, edits, before = raw_text, [], None
     while text != before:
@@ -159,7 +172,6 @@ def _steps(special_tokens, stop, finish_reason, prompt, only) -> list[tuple[str,
         raise SettingsError(
             f"only={wrong!r} is not allowed: it must be a list of names out of {', '.join(EDIT_NAMES)}."
         )
-    special_tokens = (special_tokens,) if isinstance(special_tokens, str) else special_tokens
     prompt = remove_special_tokens(prompt, special_tokens)
     functions = (
         lambda text: remove_special_tokens(text, special_tokens),
@@ -172,3 +184,17 @@ def _steps(special_tokens, stop, finish_reason, prompt, only) -> list[tuple[str,
     )
     steps = zip(EDIT_NAMES, functions, strict=True)
     return [(name, edit) for name, edit in steps if only is None or name in only]
+
+
+def _check_text(*texts):
+    for text in texts:
+        if not isinstance(text, str):
+            raise MessageError(f"An edit takes text, such as reply.trace.raw_text, not {text!r:.60}.")
+
+
+def _as_list(name, texts):
+    """One text or several as a list."""
+    texts = [texts] if isinstance(texts, str) else texts
+    if not isinstance(texts, Collection) or not all(isinstance(text, str) for text in texts):
+        raise SettingsError(f"{name}={texts!r:.60} is not allowed: it must be one text or a list of texts.")
+    return list(texts)

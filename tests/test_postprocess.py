@@ -200,6 +200,7 @@ def test_a_loop_that_was_hidden_by_another_is_cut_too():
         ("1. Tea\n2. Coffee\n3. Mi", "1. Tea\n2. Coffee\n3. Mi"),  # "2." is no sentence
         ("1. Tea is hot.\n12. Cof", "1. Tea is hot."),
         ("I like tea.", "I like tea."),
+        ("I like tea. \n", "I like tea. \n"),  # white space is no half sentence
         ("", ""),
     ],
 )
@@ -387,9 +388,39 @@ def test_what_is_no_text_is_one_sentence(raw_text):
         clean("Hi", prompt=raw_text)
 
 
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+@pytest.mark.parametrize("text", [None, 12, b"Hi", ["Hi"]])
+def test_an_edit_of_what_is_no_text_is_one_sentence(edit, text):
+    with pytest.raises(MessageError, match="takes text"):
+        edit(text)
+
+
+@pytest.mark.parametrize("edit", [remove_special_tokens, remove_own_name, cut_at_stop_string])
+@pytest.mark.parametrize("wrong", [5, None, [5]])
+def test_an_edit_with_no_list_of_texts_is_one_sentence(edit, wrong):
+    with pytest.raises(SettingsError, match="one text or a list"):
+        edit("Hi", wrong)
+
+
+def test_an_edit_takes_one_text_in_place_of_a_list():
+    assert remove_special_tokens("Hello<|im_end|>", "<|im_end|>") == "Hello"
+    assert remove_own_name("Ada: Hi", "Ada") == "Hi"
+    assert cut_at_stop_string("Here.\nUser: x", "\nUser:") == "Here."
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [{"stop": ""}, {"stop": [1]}, {"only": ["cut"]}, {"only": "cut_loop"}, {"only": ""}, {"only": ["cut_loop", "x"]}],
+    [
+        {"finish_reason": "lenght"},
+        {"finish_reason": None},
+        {"special_tokens": 5},
+        {"stop": ""},
+        {"stop": [1]},
+        {"only": ["cut"]},
+        {"only": "cut_loop"},
+        {"only": ""},
+        {"only": ["cut_loop", "x"]},
+    ],
 )
 def test_a_stop_string_or_a_name_that_is_none_is_one_sentence(wrong):
     with pytest.raises(SettingsError, match="not allowed"):

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from test_views_tokens import Page
 
+from nanochat_helpers.errors import MessageError
 from nanochat_helpers.postprocess import EDIT_NAMES, Edit, clean
 from nanochat_helpers.views.edits import ENDINGS, MEANINGS, Part, compare, edits_data, edits_html
 
@@ -144,3 +145,9 @@ def test_it_has_a_label_and_ids_of_its_own():
     assert "From the raw text to the reply: 4 edits" in Page(html).labels[0]
     assert "edit 1, remove_special_tokens: 10 characters removed" in Page(html).labels
     assert re.findall(r"\sid=", html) == []
+
+
+@pytest.mark.parametrize("wrong", [(5, []), (None, []), ("Hi", "cut_loop"), ("Hi", 5), ("Hi", clean("Hi "))])
+def test_what_is_no_text_or_no_list_of_edits_is_one_sentence(wrong):
+    with pytest.raises(MessageError, match="must be a"):
+        edits_data(*wrong)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from ..errors import MessageError
 from ..postprocess import Edit
 from .markup import attribute, count, figure, visible
 
@@ -76,8 +77,14 @@ def edits_data(raw_text: str, edits: Sequence[Edit | Mapping[str, str]], *, fini
     """Compare the text before and after each edit.
 
     edits: from `clean(…).edits`, or as a trace keeps them: dicts with name, before, after. None at all is fine.
+    Raises MessageError where raw_text is no text or edits is no such list.
     """
-    edits = [edit if isinstance(edit, Edit) else Edit(**edit) for edit in edits]
+    if not isinstance(raw_text, str):
+        raise MessageError(f"raw_text must be a text, such as reply.trace.raw_text, not {raw_text!r:.60}.")
+    try:
+        edits = [edit if isinstance(edit, Edit) else Edit(**edit) for edit in edits]
+    except TypeError:
+        raise MessageError(f"edits must be a list such as clean(…).edits, not {edits!r:.60}.") from None
     steps = tuple(EditStep(edit.name, MEANINGS.get(edit.name, ""), _parts(edit)) for edit in edits)
     return EditsView(raw_text, steps, edits[-1].after if edits else raw_text, finish_reason)
 
