@@ -252,7 +252,7 @@ def test_every_strategy_keeps_the_budget_the_system_message_the_order_and_whole_
         RelevantTurns(by_shared_letters),
         PinnedNotes(["a note"] * 50, RelevantTurns(by_shared_letters, n=100)),
     ],
-    ids=repr,
+    ids=lambda strategy: type(strategy).__name__,
 )
 def test_a_budget_below_system_and_newest_message_is_an_error_that_says_so(strategy):
     with pytest.raises(ContextError, match=r"needs a prompt of 7 tokens, but only 6 are free.*shorten the system mess"):
