@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from playwright.sync_api import Browser, Page, expect
 
 from nanochat_helpers.models import cache_dir
 
@@ -23,6 +24,9 @@ QUIET = (
     "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync "
     "--no-first-run --disable-quic"
 )
+
+
+expect.set_options(timeout=30_000)  # a busy machine is no defect
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +58,14 @@ def copies(tmp_path_factory):
     shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".*"))
     with running_lab(tmp_path_factory.mktemp("home"), f"--ServerApp.root_dir={folder}") as address:
         yield Copies(folder, address)
+
+
+@pytest.fixture(scope="module")
+def shared_page(browser: Browser) -> Iterator[Page]:
+    """One page for all tests of a file, so that a notebook is opened and a model is loaded only once."""
+    page = browser.new_page()
+    yield page
+    page.close()
 
 
 class Copies(NamedTuple):

@@ -5,18 +5,29 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import nbformat
 from playwright.sync_api import Locator, Page, expect
 
 A_MINUTE = 60_000
+WINDOW = {"width": 1280, "height": 800}
 ERROR = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
 
 
 def open_notebook(page: Page, lab_address: str, path: str) -> None:
     """Open a notebook in a JupyterLab that shows nothing else, and wait for its kernel."""
-    page.set_viewport_size({"width": 1280, "height": 800})
+    page.set_viewport_size(WINDOW)
     page.goto(re.sub(r"/lab\S*?\?", f"/lab/tree/{path}?reset&", lab_address))
     expect(page.get_by_role("tab", name=Path(path).name)).to_be_visible(timeout=A_MINUTE)
     wait_until_idle(page)
+
+
+def open_cells(page: Page, copies, name: str, *cells: str) -> None:
+    """Write a notebook of nothing but these cells, open it, and run them. A kernel that it has already stays."""
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+    cells = [nbformat.v4.new_code_cell(code.strip()) for code in cells]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), copies.folder / name)
+    open_notebook(page, copies.address, name)
+    run_all(page)
 
 
 def wait_until_idle(page: Page) -> None:
@@ -120,6 +131,20 @@ def press_button(view: Locator, name: str, *, key: str = "") -> None:
         view.page.keyboard.press(key)
     else:
         button(view, name).click()
+
+
+def drawing(view: Locator) -> Locator:
+    """The part of a live picture below its sliders."""
+    return view.locator("[role=figure]").last
+
+
+def move_every_slider(view: Locator) -> None:
+    """Each slider moves the drawing, while it is dragged and by the arrow keys."""
+    for one in view.locator(".widget-slider").all():
+        before = drawing(view).text_content()
+        drag(one, 0.2, on_the_way=lambda before=before: expect(drawing(view)).not_to_have_text(before))
+        with change_of(drawing(view)):
+            press_keys(one, "ArrowRight", "ArrowRight")
 
 
 @contextlib.contextmanager

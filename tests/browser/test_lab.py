@@ -6,7 +6,6 @@ They run in a notebook with nothing but the lab.
 import contextlib
 import re
 
-import nbformat
 import pytest
 from notebook_page import (
     A_MINUTE,
@@ -16,7 +15,7 @@ from notebook_page import (
     change_of,
     check_width,
     drag,
-    open_notebook,
+    open_cells,
     percentages_add_up,
     photograph,
     picture,
@@ -62,18 +61,10 @@ DONE = re.compile(r"^\d+ tokens? in [\d.]+ s")
 @pytest.fixture
 def lab(copies, page: Page) -> Locator:
     """A new lab that has written its first text. The kernel of the test before is used again."""
-    open_lab(page, copies, "lab.ipynb", SETUP, LAB)
+    open_cells(page, copies, "lab.ipynb", SETUP, LAB)
     lab = picture(page, LAB)
     expect(line(lab, DONE)).to_be_visible(timeout=A_MINUTE)
     return lab
-
-
-def open_lab(page: Page, copies, name: str, *cells: str) -> None:
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
-    cells = [nbformat.v4.new_code_cell(code.strip()) for code in cells]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), copies.folder / name)
-    open_notebook(page, copies.address, name)
-    run_all(page)
 
 
 # --- what the page shows
@@ -291,7 +282,7 @@ def test_a_model_that_is_not_there_is_told_and_the_one_before_stays(lab):
 
 
 def test_sliders_may_be_moved_while_the_model_is_loading(copies, page):
-    open_lab(page, copies, "loading.ipynb", "from nanochat_helpers.widgets import sampling_lab", "sampling_lab()")
+    open_cells(page, copies, "loading.ipynb", "from nanochat_helpers.widgets import sampling_lab", "sampling_lab()")
     lab = picture(page, "sampling_lab()")
     drag(slider(lab, "temperature"), 0.6)
     code_follows(lab, "temperature")
