@@ -134,6 +134,16 @@ def test_dots_at_one_place_stand_above_each_other():
     assert [dot.level for dot in threshold_data(scores("a", "b", "c"), 0.5).answered] == [0, 0, 1, 2]
 
 
+def test_what_passes_stands_right_of_the_line_and_what_does_not_left_of_it():
+    data = threshold_data(scores(unanswered=(0.59, 0.6, 0.61, 0.8)), 0.6)
+    assert [(dot.passes, dot.place >= data.line, dot.level) for dot in data.unanswered] == [
+        (False, False, 0),
+        (True, True, 1),
+        (True, True, 2),
+        (True, True, 0),
+    ]
+
+
 def test_the_axis_reaches_over_the_highest_score():
     data = threshold_data(scores(unanswered=(6.2,)), 3.5)
     assert (data.highest, data.line) == (7.0, 0.5)

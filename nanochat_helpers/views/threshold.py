@@ -49,14 +49,14 @@ def threshold_data(scores: Sequence[QuestionScore], min_score: float) -> Thresho
     )
 
 
-def _dots(scores, min_score, highest, steps=40) -> tuple[Dot, ...]:
-    """Dots at nearly the same place stand above each other."""
-    dots, heights = [], {}
+def _dots(scores, min_score, highest, width=1 / 40) -> tuple[Dot, ...]:
+    """Each dot stands at its own score, on the lowest level that has room for it. width: of a dot."""
+    dots, ends = [], []  # where the last dot of each level stands
     for each in sorted(scores, key=lambda each: each.score or 0.0):
         place = min(max((each.score or 0.0) / highest, 0.0), 1.0)
-        column = round(place * steps)
-        heights[column] = level = heights.get(column, -1) + 1
-        dots.append(Dot(each.question.text, each.score, column / steps, level, each.passes(min_score)))
+        level = next((level for level, end in enumerate(ends) if place - end >= width), len(ends))
+        ends[level : level + 1] = [place]
+        dots.append(Dot(each.question.text, each.score, place, level, each.passes(min_score)))
     return tuple(dots)
 
 

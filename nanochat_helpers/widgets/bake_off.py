@@ -31,7 +31,9 @@ class BakeOffView(Shown):
         self.rounds: dict[int, BakeOff] = {}
         self.data: BakeOff | None = None
         self.controls = _controls(widgets, n_between)
-        self.progress = widgets.IntProgress(value=0, max=100, layout=widgets.Layout(width="100%", max_width="20em"))
+        self.progress = widgets.IntProgress(
+            value=0, max=100, layout=widgets.Layout(flex="1 1 4em", width="auto", max_width="20em")
+        )
         self.progress.layout.visibility = "hidden"  # while nothing is being played
         self._note, self._table, self._rounds = Picture(), Picture(), Picture()
         row = widgets.Layout(flex_flow="row wrap", align_items="center")

@@ -34,7 +34,9 @@ class SettingsMapView(Shown):
         self.data: SettingsMap | None = None
         self.selected: tuple[float, float] | None = None
         self.controls = _controls(widgets)
-        self.progress = widgets.IntProgress(value=0, max=100, layout=widgets.Layout(width="100%", max_width="20em"))
+        self.progress = widgets.IntProgress(
+            value=0, max=100, layout=widgets.Layout(flex="1 1 4em", width="auto", max_width="20em")
+        )
         self.progress.layout.visibility = "hidden"  # while nothing is being drawn
         self.cells = _cells(widgets, rows)
         self._grid = _grid(widgets, self.cells)

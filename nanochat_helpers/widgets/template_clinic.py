@@ -32,7 +32,9 @@ class TemplateClinicView(Shown):
         self._worker, self._lock = Worker(), threading.RLock()
         self.data: TemplateClinic | None = None
         self.controls = _controls(widgets, question)
-        self.progress = widgets.IntProgress(value=0, max=100, layout=widgets.Layout(width="100%", max_width="20em"))
+        self.progress = widgets.IntProgress(
+            value=0, max=100, layout=widgets.Layout(flex="1 1 4em", width="auto", max_width="20em")
+        )
         self.progress.layout.visibility = "hidden"  # while nothing is being written
         self._note, self._table, self._replies = Picture(), Picture(), Picture()
         row = widgets.Layout(flex_flow="row wrap", align_items="center")
