@@ -197,6 +197,19 @@ def test_while_a_reply_is_written_everything_else_is_refused_in_words(slow, butt
     assert slow.chat.messages == []
 
 
+def test_a_refusal_is_not_wiped_out_by_the_first_word():
+    backbone = Slow()
+    panel = chat_panel(Chat(backbone, system=""))
+    panel.controls["message"].value = "Hi"
+    panel.controls["send"].click()
+    assert backbone.asked.acquire(timeout=20)
+    panel.controls["send"].click()
+    write_tokens(backbone, 2)
+    assert panel.line == BUSY
+    backbone.go_on.release(100)
+    panel.wait()
+
+
 def test_a_new_panel_ends_what_an_older_one_is_writing(slow):
     new = chat_panel(slow.chat)
     for _ in range(5):

@@ -18,6 +18,7 @@ from .controls import change_settings
 from .live import Shown, StaticView, Worker, ipywidgets_or_none, seldom
 
 LAST_LETTERS = 0.1  # seconds: Enter may arrive before the letters that were typed just before it
+READING = "Reading the prompt …"
 BUSY = "A reply is being written: wait for its end, or press Stop first."
 
 
@@ -251,10 +252,10 @@ class ChatPanel(Shown):
             return None
         turn = len(user_texts(self.chat))
         self.display.show_growing(text, "", turn)
-        self._say("Reading the prompt …")
+        self._say(READING)
         for number, written in enumerate(seldom(self._growing_reply(text))):
             self.display.show_growing(text, written, turn)
-            if number == 0:
+            if number == 0 and self.line == READING:  # BUSY, once said, stays
                 self._say("Writing …")
         reply = self.chat.last_reply
         return None if reply.finish_reason == "cancelled" and not reply.text else reply

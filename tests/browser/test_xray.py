@@ -5,23 +5,23 @@ They run in a notebook with nothing but the X-ray of a reply of the real model.
 
 import re
 
-import nbformat
 import pytest
 from notebook_page import (
     A_MINUTE,
     GONE,
+    WINDOW,
     as_wide_as,
     button,
     check_width,
     drag,
-    open_notebook,
+    open_cells,
     photograph,
     photograph_wide_and_narrow,
     picture,
     press_button,
     press_keys,
     restart_kernel,
-    run_all,
+    run_cell,
     save_and_reload,
     slider,
     value_of,
@@ -33,7 +33,6 @@ from nanochat_helpers.views.xray import STATIONS, TOKEN_STATIONS
 NAMES = [name for name, _, _ in STATIONS]
 SETUP = """
 from IPython.display import HTML
-from ipywidgets import Widget
 
 from nanochat_helpers import load_model
 from nanochat_helpers.chat import Chat
@@ -41,7 +40,6 @@ from nanochat_helpers.history import LastTurns
 from nanochat_helpers.settings import GenerationSettings
 from nanochat_helpers.widgets import workflow_diagram, xray_widget
 
-Widget.close_all()  # those of other tests
 settings = GenerationSettings(max_new_tokens=12, temperature=0.9, seed=1)
 chat = Chat(load_model("smollm2"), settings=settings, history=LastTurns(1))
 replies = [chat.send(text) for text in ("Hello!", "What is the sea?", "And what lives in it?")]
@@ -51,15 +49,18 @@ DIAGRAM = "workflow_diagram()"
 WHOLE = "HTML(xray_widget(replies[0]).html)"  # as a page that shows saved notebooks shows it
 
 
+@pytest.fixture(scope="module")
+def notebook(copies, shared_page: Page) -> Page:
+    """A notebook with an X-ray, a diagram and a picture that stands still, opened and run once."""
+    open_cells(shared_page, copies, "xray.ipynb", SETUP, XRAY, DIAGRAM, WHOLE)
+    return shared_page
+
+
 @pytest.fixture
-def xray(copies, page: Page) -> Locator:
+def xray(notebook: Page) -> Locator:
     """A new X-ray at its first station."""
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
-    cells = [nbformat.v4.new_code_cell(code.strip()) for code in (SETUP, XRAY, DIAGRAM, WHOLE)]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), copies.folder / "xray.ipynb")
-    open_notebook(page, copies.address, "xray.ipynb")
-    run_all(page)
-    xray = picture(page, XRAY)
+    notebook.set_viewport_size(WINDOW)
+    xray = run_cell(notebook, XRAY)
     expect(current(xray)).to_have_text("1messages", timeout=A_MINUTE)
     return xray
 
@@ -178,14 +179,6 @@ def test_a_trace_is_saved_and_loaded_and_a_bad_file_changes_nothing(xray, copies
 # --- the page around it
 
 
-def test_after_a_reload_and_a_restart_the_xray_says_what_to_do(xray, page):
-    go_to(xray, "the draw")
-    save_and_reload(page)
-    expect(current(picture(page, XRAY))).to_have_text("6the draw")
-    restart_kernel(page)
-    expect(picture(page, XRAY).get_by_text(GONE)).to_be_visible()
-
-
 @pytest.mark.parametrize("width", [1000, 400])
 def test_no_station_sticks_out_or_has_letters_too_small_to_read(xray, width):
     as_wide_as(xray.page, xray, width)
@@ -202,9 +195,19 @@ SMALLEST = """view => Math.min(...[...view.querySelectorAll("*")]
     .map(part => parseFloat(getComputedStyle(part).fontSize)))"""
 
 
-def test_pictures_to_look_at(xray, page, output_path):
+def test_pictures_to_look_at(xray, output_path):
     for name in NAMES:
         go_to(xray, name)
         (photograph if name in ("messages", "reply") else photograph_wide_and_narrow)(xray, output_path, f"xray_{name}")
-    photograph_wide_and_narrow(picture(page, DIAGRAM), output_path, "workflow")
-    photograph_wide_and_narrow(picture(page, WHOLE), output_path, "xray_whole")
+    photograph_wide_and_narrow(picture(xray.page, DIAGRAM), output_path, "workflow")
+    photograph_wide_and_narrow(picture(xray.page, WHOLE), output_path, "xray_whole")
+
+
+# Stands last, for it leaves a kernel that knows nothing.
+def test_after_a_reload_and_a_restart_the_xray_says_what_to_do(xray):
+    page = xray.page
+    go_to(xray, "the draw")
+    save_and_reload(page)
+    expect(current(picture(page, XRAY))).to_have_text("6the draw")
+    restart_kernel(page)
+    expect(picture(page, XRAY).get_by_text(GONE)).to_be_visible()
