@@ -132,9 +132,12 @@ def _check_file(path):
 def _folder(folder):
     try:
         path = Path(folder).expanduser()
-    except (TypeError, RuntimeError) as problem:
+        is_file = path.is_file()  # raises where a name is too long
+    except (TypeError, RuntimeError, OSError) as problem:
         raise DocumentError(f"{folder!r:.80} is no folder: give its path as a text, such as 'my_texts'.") from problem
-    if path.is_file():
+    if not str(folder).strip():
+        raise DocumentError("The name of the folder is empty: give its path as a text, such as 'my_texts'.")
+    if is_file:
         raise DocumentError(f"{path} is a file, not a folder: give the folder that it is in.")
     if not path.is_dir():
         raise DocumentError(f"There is no folder {path} (seen from {Path.cwd()}). Check the name, or make it.")

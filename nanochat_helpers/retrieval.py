@@ -6,7 +6,7 @@ to answer from them. Whether an answer follows its sources is not checked: the m
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -123,11 +123,8 @@ class Retriever:
 
     def __post_init__(self):
         check_count("k", self.k, least=1)
-        if not hasattr(self.search, "search"):
-            raise SettingsError(f"search must be a BM25Search or a MiniLMSearch, not {self.search!r:.60}.")
-        least = self.min_score
-        if isinstance(least, bool) or not (least is None or isinstance(least, (int, float))):
-            raise SettingsError(f"min_score={least!r} is not allowed: it must be a number, or None.")
+        check_search(self.search)
+        check_min_score(self.min_score)
 
     def __call__(self, text: str) -> list[Hit]:
         """Find what fits a user's message."""
@@ -135,11 +132,28 @@ class Retriever:
         return [hit for hit in self.search.search(text, self.k) if hit.score >= least]
 
 
+def check_search(search: object) -> None:
+    """Refuse what cannot search, such as passages that no search was made of. Raises SettingsError."""
+    if isinstance(search, type) or not callable(getattr(search, "search", None)):
+        raise SettingsError(f"search must be a search, such as BM25Search(passages), not {search!r:.60}.")
+
+
+def check_min_score(value: object) -> None:
+    """Refuse a threshold that is neither a number nor None. Raises SettingsError."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and value == value  # NaN is not itself
+    if not (value is None or is_number):
+        raise SettingsError(f"min_score={value!r} is not allowed: it must be a number, or None.")
+
+
 def ground(question: str, hits: Sequence[Hit]) -> str:
     """The message that the model gets in place of the bare question: the passages, and the question around them.
 
     The question comes twice, for a small model soon forgets what it was asked. Without hits it stays as it is.
+    Raises MessageError for a question that is no text, SettingsError for hits that no search gave.
     """
+    check_message(question, "The question")
+    if not isinstance(hits, Sequence) or not all(isinstance(hit, Hit) for hit in hits):
+        raise SettingsError(f"hits must be a list of hits, as search gives it, not {hits!r:.60}.")
     if not hits:
         return question
     passages = "\n\n".join(hit.passage.text for hit in hits)
@@ -147,6 +161,8 @@ def ground(question: str, hits: Sequence[Hit]) -> str:
 
 
 def _checked(passages):
+    if isinstance(passages, str) or not isinstance(passages, Iterable):
+        raise DocumentError(f"A search needs passages, as read_folder gives them, not {passages!r:.60}.")
     passages = list(passages)
     wrong = next((passage for passage in passages if not isinstance(passage, Passage)), None)
     if wrong is not None:

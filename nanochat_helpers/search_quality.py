@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .errors import DocumentError, SettingsError
 from .passages import Passage
-from .retrieval import Search
+from .retrieval import Search, check_min_score, check_search
 
 OWN_QUESTIONS = Path(__file__).parent / "data" / "collection_questions.jsonl"
 KINDS = ("same words", "other words", "rare word", "no answer")
@@ -21,12 +21,17 @@ class Question:
     """A question for measuring a search. Its right passage is one of the document `source` that has the text `answer`.
 
     kind: does it ask with the passage's own words, with other words, or for a rare one? "no answer": no passage fits.
+    Raises SettingsError for another kind, and for what is no text.
     """
 
     text: str
     source: str
     answer: str
     kind: str
+
+    def __post_init__(self):
+        if not all(isinstance(value, str) for value in vars(self).values()) or self.kind not in KINDS:
+            raise SettingsError(f"{self!r:.200} is not allowed: all must be texts, and kind one of {', '.join(KINDS)}.")
 
     def is_answered_by(self, passage: Passage) -> bool:
         """Is this a right passage?"""
@@ -38,20 +43,18 @@ def read_questions(path: str | Path = OWN_QUESTIONS) -> list[Question]:
     """Read questions, each a line {"text": …, "source": …, "answer": …, "kind": …} of JSON. Raises DocumentError."""
     try:
         lines = Path(path).read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as problem:
+    except (OSError, TypeError, ValueError) as problem:
         raise DocumentError(f"{path} cannot be read as questions: {problem}.") from problem
     return [_question(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1) if line.strip()]
 
 
 def _question(line, where):
     try:
-        question = Question(**json.loads(line))
-        if question.kind in KINDS and all(isinstance(value, str) for value in vars(question).values()):
-            return question
-    except (ValueError, TypeError):
-        pass
-    form = '{"text": "…", "source": "…", "answer": "…", "kind": "…"}'
-    raise DocumentError(f"{where} is no question: it must look like {form}, and the kinds are {', '.join(KINDS)}.")
+        return Question(**json.loads(line))
+    except (ValueError, TypeError) as problem:
+        form = '{"text": "…", "source": "…", "answer": "…", "kind": "…"}'
+        told = f"{where} is no question: it must look like {form}, and the kinds are {', '.join(KINDS)}."
+        raise DocumentError(told) from problem
 
 
 def rank_of(search: Search, question: Question, k: int = 10) -> int | None:
@@ -79,7 +82,14 @@ def mean_reciprocal_rank(search: Search, questions: Sequence[Question], k: int =
     return sum(1 / rank for rank in ranks if rank is not None) / len(ranks)
 
 
+def _check(search, questions):
+    check_search(search)
+    if not isinstance(questions, Sequence) or not all(isinstance(question, Question) for question in questions):
+        raise SettingsError(f"questions must be Question objects, as read_questions gives, not {questions!r:.60}.")
+
+
 def _ranks(search, questions, k):
+    _check(search, questions)
     ranks = [rank_of(search, question, k) for question in questions if question.kind != "no answer"]
     if not ranks:
         raise SettingsError("questions must hold at least one that a passage answers.")
@@ -119,6 +129,7 @@ class ThresholdCost:
 
 def question_scores(search: Search, questions: Sequence[Question], k: int = 3) -> list[QuestionScore]:
     """The score that counts for each question, from one search each."""
+    _check(search, questions)
     return [QuestionScore(question, _score(search.search(question.text, k), question)) for question in questions]
 
 
@@ -127,6 +138,9 @@ def threshold_cost(scores: Sequence[QuestionScore], min_score: float) -> Thresho
 
     Raises SettingsError unless there are both questions that a passage answers and questions that nothing answers.
     """
+    check_min_score(min_score)
+    if not all(isinstance(each, QuestionScore) for each in scores):
+        raise SettingsError("scores must be what question_scores(search, questions) gives.")
     answered = [each.passes(min_score) for each in scores if each.question.kind != "no answer"]
     unanswered = [each.passes(min_score) for each in scores if each.question.kind == "no answer"]
     if not (answered and unanswered):

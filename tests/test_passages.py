@@ -179,8 +179,11 @@ def test_what_is_no_folder_is_one_sentence(tmp_path):
         read_folder(tmp_path / "nowhere")
     with pytest.raises(DocumentError, match="is a file, not a folder"):
         read_folder(write(tmp_path, a="one") / "a.txt")
-    with pytest.raises(DocumentError, match="None is no folder"):
-        read_folder(None)
+    for wrong in (None, "x" * 5000):
+        with pytest.raises(DocumentError, match="is no folder: give its path"):
+            read_folder(wrong)
+    with pytest.raises(DocumentError, match="name of the folder is empty"):
+        read_folder(" ")
     with pytest.raises(DocumentError, match="read_folder reads it"):
         read_document(tmp_path)
     with pytest.raises(DocumentError, match="cannot be read: No such file"):

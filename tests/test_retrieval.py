@@ -168,6 +168,9 @@ class TestBothSearches:
             make([])
         with pytest.raises(DocumentError, match="not 'cat'"):
             make(["cat"])
+        for wrong in ("my_texts", 5, None):
+            with pytest.raises(DocumentError, match=f"as read_folder gives them, not {wrong!r}"):
+                make(wrong)
 
 
 # --- the threshold
@@ -187,15 +190,16 @@ def test_without_min_score_it_takes_the_one_of_the_search():
     assert Retriever(BM25Search(PETS))("zebra") == []
 
 
-@pytest.mark.parametrize("wrong", [{"k": 0}, {"min_score": "high"}, {"min_score": True}])
+@pytest.mark.parametrize("wrong", [{"k": 0}, {"min_score": "high"}, {"min_score": True}, {"min_score": math.nan}])
 def test_a_retriever_refuses_wrong_numbers(wrong):
     with pytest.raises(SettingsError, match=next(iter(wrong))):
         Retriever(BM25Search(PETS), **wrong)
 
 
 def test_a_retriever_refuses_what_cannot_search():
-    with pytest.raises(SettingsError, match="search must be"):
-        Retriever(PETS)
+    for wrong in (PETS, BM25Search, Retriever(BM25Search(PETS))):
+        with pytest.raises(SettingsError, match="search must be"):
+            Retriever(wrong)
 
 
 # --- the message
@@ -210,6 +214,14 @@ def test_the_message_has_all_passages_in_order_and_the_question_after_them():
 def test_without_hits_the_message_is_the_bare_question():
     assert ground("Who?", []) == "Who?"
     assert NOTHING_FITS.startswith("I don't know")
+
+
+def test_a_message_is_made_of_a_text_and_of_hits():
+    with pytest.raises(MessageError, match="The question must be text"):
+        ground(5, [Hit(CAT, 2.0)])
+    for wrong in ("text", [CAT], Hit(CAT, 2.0)):
+        with pytest.raises(SettingsError, match="hits must be a list of hits"):
+            ground("Who?", wrong)
 
 
 # --- speed, in processor time, for a machine may be busy with other things

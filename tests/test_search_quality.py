@@ -61,6 +61,29 @@ def test_hit_rate_and_mean_reciprocal_rank_by_hand():
     assert mean_reciprocal_rank(AllPages(), questions, k=1) == pytest.approx(1 / 3)
 
 
+def test_a_rate_needs_a_search_and_questions():
+    for measure in (hit_rate, mean_reciprocal_rank, question_scores):
+        with pytest.raises(SettingsError, match="search must be a search"):
+            measure(PAGES, [ASKED["first"]])
+        for wrong in (["first"], ASKED["first"], "first"):
+            with pytest.raises(SettingsError, match="questions must be Question objects"):
+                measure(AllPages(), wrong)
+
+
+@pytest.mark.parametrize("wrong", [("a", "b", "c", "easy"), (5, "b", "c", "same words"), ("a", "b", "c", [])])
+def test_a_question_of_texts_and_of_a_known_kind_is_made(wrong):
+    with pytest.raises(SettingsError, match="kind one of same words"):
+        Question(*wrong)
+
+
+def test_a_threshold_is_a_number_over_scores():
+    scores = question_scores(AllPages(), list(ASKED.values()))
+    with pytest.raises(SettingsError, match="min_score='high'"):
+        threshold_cost(scores, "high")
+    with pytest.raises(SettingsError, match="scores must be"):
+        threshold_cost(list(ASKED.values()), 0.3)
+
+
 def test_without_a_question_that_has_an_answer_there_is_no_rate():
     for measure in (hit_rate, mean_reciprocal_rank):
         with pytest.raises(SettingsError, match="at least one that a passage answers"):

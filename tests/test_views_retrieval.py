@@ -154,6 +154,7 @@ def test_the_price_and_the_danger_are_told_in_words():
     shown = text_of(html)
     assert "The collection answers them: 2 questions" in shown and "1 refused: the price" in shown
     assert "Nothing answers them: 2 questions" in shown and "1 let through: the danger" in shown
+    assert "score 0.5" in shown
     assert 'aria-label="lost not found"' in html and 'aria-label="a 0.80"' in html
     assert html.count("nc-thr-full") - html.count(".nc-thr-full") == 2
 

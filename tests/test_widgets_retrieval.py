@@ -6,7 +6,7 @@ import pytest
 from ipywidgets import Widget
 
 from nanochat_helpers.chat import Reply
-from nanochat_helpers.errors import SettingsError
+from nanochat_helpers.errors import MessageError, SettingsError
 from nanochat_helpers.passages import Passage
 from nanochat_helpers.retrieval import BM25Search
 from nanochat_helpers.search_quality import Question, QuestionScore
@@ -50,6 +50,28 @@ def test_an_empty_question_is_one_sentence_and_the_next_one_works():
     assert view.data is None and "The question is empty" in view.html
     view.controls["query"].value = "cat"
     assert len(found(view)[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"query": 5}, "The question must be text"),
+        ({"k": "3"}, "k='3'"),
+        ({"min_score": "high"}, "min_score='high'"),
+        ({"searches": ["cat"]}, "search must be a search"),
+    ],
+)
+def test_what_no_search_can_be_made_of_is_one_sentence(wrong, says):
+    with pytest.raises((MessageError, SettingsError), match=says):
+        search_widget(**{"searches": SEARCH, "query": "dog"} | wrong)
+
+
+def test_what_is_no_reply_or_no_threshold_is_one_sentence():
+    with pytest.raises(MessageError, match="answer_view shows a reply"):
+        answer_view("hello")
+    for wrong in ("0.3", None):
+        with pytest.raises(SettingsError, match="min_score="):
+            threshold_widget(SCORES, wrong)
 
 
 def test_it_waits_for_enter():

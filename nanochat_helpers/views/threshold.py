@@ -70,7 +70,8 @@ def threshold_html(data: ThresholdView) -> str:
     n_through = sum(dot.passes for dot in data.unanswered)
     rows = _row(data, data.answered, "The collection answers them", f"{n_refused} refused: the price", "answered")
     rows += _row(data, data.unanswered, "Nothing answers them", f"{n_through} let through: the danger", "unanswered")
-    axis = f'<div class="nc-thr-axis"><span>0 or not found</span><span>score</span><span>{data.highest:g}</span></div>'
+    marks = ("0 or not found", f"score {data.highest / 2:g}", f"{data.highest:g}")
+    axis = f'<div class="nc-thr-axis">{"".join(f"<span>{mark}</span>" for mark in marks)}</div>'
     key = "<span>full: gets a passage</span><span>ring: gets none</span>"
     head = f'<div class="nc-head"><b>min_score = {cost.min_score:g}</b>{key}</div>'
     return figure(
@@ -108,5 +109,6 @@ _STYLE = """<style>
 .nc .nc-thr-answered .nc-thr-full{background:#56B4E9}
 .nc .nc-thr-unanswered .nc-thr-full{background:#E69F00}
 .nc .nc-thr-line{position:absolute;top:-.2em;bottom:-.2em;border-left:3px dashed currentColor;margin-left:-1.5px}
-.nc .nc-thr-axis{display:flex;justify-content:space-between;padding:0 .6em;font-variant-numeric:tabular-nums}
+.nc .nc-thr-axis{display:grid;grid-template-columns:1fr auto 1fr;padding:0 .6em;font-variant-numeric:tabular-nums}
+.nc .nc-thr-axis>:last-child{text-align:right}
 </style>"""

@@ -6,9 +6,11 @@ In: one or two searches. Out: something a notebook cell can show.
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import SettingsError
-from ..retrieval import Search
+from ..errors import MessageError, SettingsError
+from ..prompts import check_message
+from ..retrieval import Search, check_min_score, check_search
 from ..search_quality import QuestionScore
+from ..settings import check_count
 from ..views import retrieval as views
 from ..views.threshold import threshold_data, threshold_html
 from .live import WIDE, LiveView, StaticView, ipywidgets_or_none
@@ -27,6 +29,11 @@ def search_widget(
     searches = list(searches) if isinstance(searches, Sequence) else [searches]
     if not searches:
         raise SettingsError("searches must hold at least one search, such as BM25Search(passages).")
+    for each in searches:
+        check_search(each)
+    check_message(query, "The question")
+    check_count("k", k, least=1)
+    check_min_score(min_score)
 
     def compute(query, k, search="all"):
         chosen = searches if search == "all" else [searches[search]]
@@ -44,12 +51,17 @@ def search_widget(
 
 def answer_view(reply: Any) -> StaticView:
     """A Reply of a Chat with a retriever, and below it the passages that it was given. It stands still."""
+    if not (hasattr(reply, "trace") and hasattr(reply, "sources")):
+        raise MessageError(f"answer_view shows a reply, as chat.send(…) gives it, not {reply!r:.60}.")
     data = views.answer_data(reply.trace.user_message, reply.text, reply.sources)
     return StaticView(views.answer_html(data), data)
 
 
 def threshold_widget(scores: Sequence[QuestionScore], min_score: float = 0.0) -> LiveView | StaticView:
     """Move a threshold over the scores of questions: `controls["min_score"]`; `data` is a ThresholdView."""
+    check_min_score(min_score)
+    if min_score is None:
+        raise SettingsError("min_score=None is not allowed: a threshold is a number.")
 
     def compute(min_score):
         return threshold_data(scores, round(min_score, 4))  # a stepped slider sends 0.30000000000000004
