@@ -151,3 +151,8 @@ def test_it_has_a_label_and_ids_of_its_own():
 def test_what_is_no_text_or_no_list_of_edits_is_one_sentence(wrong):
     with pytest.raises(MessageError, match="must be a"):
         edits_data(*wrong)
+
+
+def test_the_closing_sign_stands_on_the_line_that_it_closes():
+    data = edits_data("a\n\n\n\nb", clean("a\n\n\n\nb").edits)
+    assert "⟦⏎⏎⟧\nb" in Page(edits_html(data)).text

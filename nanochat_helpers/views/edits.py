@@ -186,7 +186,9 @@ def _part(part: Part, limit):
     if part.kind == "kept":
         return _seen(part.text, limit)
     tag, signs = ("del", "⟦⟧") if part.kind == "removed" else ("ins", "⁅⁆")
-    return f'<{tag} class="nc-ed-{tag}">{signs[0]}<span>{_seen(part.text, limit, spaces=True)}</span>{signs[1]}</{tag}>'
+    shown = _seen(part.text, limit, spaces=True)
+    line, end = shown.removesuffix("\n"), "\n" * shown.endswith("\n")  # the closing sign stays on the line
+    return f'<{tag} class="nc-ed-{tag}">{signs[0]}<span>{line}</span>{signs[1]}</{tag}>{end}'
 
 
 def _seen(text: str, limit: int, *, spaces: bool = False) -> str:
