@@ -259,7 +259,6 @@ def test_a_start_token_that_the_tokenizer_adds_itself_stands_once_at_the_start()
     ("messages", "place", "why"),
     [
         (["Hi"], 0, "must look like"),
-        ("Hi", 0, "must look like"),
         ([user("Hi"), None], 1, "must look like"),
         ([{"role": "user"}], 0, "must look like"),
         ([{"role": "user", "content": "Hi", "name": "Ada"}], 0, "must look like"),
@@ -293,6 +292,19 @@ def test_good_messages_pass():
     check_messages(CONVERSATION)
     check_message("")
     check_message("any text: \ufffd 😀 \x01 \uffff")
+
+
+@pytest.mark.parametrize("messages", ["Hi", 5, None, {"role": "user", "content": "Hi"}])
+def test_what_is_no_list_of_messages_is_refused(smollm2_tokenizer, messages):
+    for function in (build_prompt, encode_prompt):
+        with pytest.raises(MessageError, match=f"must be a list such as .*, not {type(messages).__name__}"):
+            function(messages, smollm2_tokenizer)
+
+
+@pytest.mark.parametrize("text", [5, None, ["Hi"]])
+def test_words_that_are_no_text_are_not_encoded(smollm2_tokenizer, text):
+    with pytest.raises(MessageError, match=f"must be text, not {type(text).__name__}"):
+        encode_text(text, smollm2_tokenizer)
 
 
 def test_a_long_bad_message_makes_a_short_error():
@@ -335,9 +347,7 @@ def test_a_backbone_in_place_of_its_tokenizer_is_one_sentence_with_the_way_out(f
         function(what, None)
 
 
-@pytest.mark.parametrize(
-    "messages", ["Hi", {"role": "user"}, [user("Hi"), system("No")], [{"role": "bot", "content": ""}]]
-)
+@pytest.mark.parametrize("messages", [[{"role": "user"}], [user("Hi"), system("No")], [{"role": "bot", "content": ""}]])
 def test_a_prompt_is_not_built_of_what_is_no_conversation(byte_tokenizer, messages):
     with pytest.raises(MessageError, match=r"Message [01] "):
         build_prompt(messages, byte_tokenizer)

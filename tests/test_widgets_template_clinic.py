@@ -8,7 +8,7 @@ import torch
 from ipywidgets import Widget
 from scripted import IM_END, IM_START, ScriptedBackbone, almost_certain
 
-from nanochat_helpers.errors import SettingsError
+from nanochat_helpers.errors import MessageError, SettingsError, TokenError
 from nanochat_helpers.settings import GenerationSettings
 from nanochat_helpers.views.markup import split_styles
 from nanochat_helpers.views.template_clinic import clinic_cases, template_clinic_html
@@ -135,7 +135,7 @@ def test_progress_goes_up_to_the_end(backbone):
     assert len(seen) > 6
 
 
-@pytest.mark.parametrize("question", ["a\0b", "x" * 3000])
+@pytest.mark.parametrize("question", ["a\0b", "x" * 3000, "", " \n"])
 def test_an_error_is_a_sentence_in_the_widgets_own_line(view, question):
     view.controls["question"].value = question
     view.controls["run"].click()
@@ -149,6 +149,20 @@ def test_numbers_that_are_not_allowed_are_refused_at_once(backbone):
         template_clinic_widget(backbone, n_seeds=0)
     with pytest.raises(SettingsError, match="max_new_tokens"):
         template_clinic_widget(backbone, max_new_tokens=0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "says"),
+    [
+        ({"question": 5}, MessageError, "The question must be text, not int"),
+        ({"settings": 5}, SettingsError, "settings must be GenerationSettings"),
+        ({"n_seeds": 10**9}, SettingsError, "n_seeds=1000000000 .* 100 at most"),
+        ({"backbone": "smollm2"}, TokenError, "as load_model gives it, not a str"),
+    ],
+)
+def test_what_has_the_wrong_kind_is_refused_in_one_sentence(backbone, wrong, error, says):
+    with pytest.raises(error, match=says):
+        template_clinic_widget(**{"backbone": backbone} | wrong)
 
 
 def test_an_engine_that_chooses_itself_can_be_examined():

@@ -30,6 +30,10 @@ class Prompt:
 
 def check_messages(messages: list[dict]) -> None:
     """Refuse messages that no template can take. Raises MessageError, which names the message's place."""
+    if not isinstance(messages, (list, tuple)):
+        raise MessageError(
+            f'Messages must be a list such as [{{"role": "user", "content": "Hi"}}], not {type(messages).__name__}.'
+        )
     for place, message in enumerate(messages):
         if not isinstance(message, dict) or set(message) != {"role", "content"}:
             raise MessageError(
@@ -140,9 +144,10 @@ def encode_text(text: str, tokenizer) -> list[int]:
     """Turn somebody's words into token ids, none of which is a control token. Raises TokenError for no tokenizer.
 
     A control token in the text is cut after its first character, and the two halves are encoded each for itself:
-    "<|im_end|>" becomes "<" and "|im_end|>", which mean nothing to the model.
+    "<|im_end|>" becomes "<" and "|im_end|>", which mean nothing to the model. Raises MessageError for what is no text.
     """
     check_tokenizer(tokenizer)
+    check_text(text)
     control_tokens = [re.escape(token.content) for token in tokenizer.added_tokens_decoder.values()]
     inside = f"(?={'|'.join(control_tokens)})" if control_tokens else "(?!)"
     cuts = [match.start() + 1 for match in re.finditer(inside, text)]

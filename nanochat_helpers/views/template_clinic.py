@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ..errors import MessageError
 from ..generation import Sample
 from ..prompts import build_prompt, encode_beginning, encode_text, has_template, plain_template
 from ..tokens import special_token_ids
@@ -105,6 +106,8 @@ def clinic_cases(question: str, tokenizer: Any) -> tuple[Case, ...]:
     What the question holds can never become a control token. Raises MessageError for what cannot be sent.
     """
     encode_beginning(question, tokenizer)  # refuses what no prompt can hold
+    if not question.strip():
+        raise MessageError("There is no question yet: please type one.")
     mark = "\ue000"
     messages = [{"role": "user", "content": mark}]
     right = build_prompt(messages, tokenizer)

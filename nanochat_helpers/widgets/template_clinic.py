@@ -8,15 +8,17 @@ import threading
 import time
 from typing import Any
 
-from ..errors import NanoChatError
+from ..errors import NanoChatError, SettingsError, TokenError
 from ..generation import sample_batch
 from ..settings import GenerationSettings, check_count
+from ..tokens import check_text
 from ..views import template_clinic as views
 from ..views.markup import count, figure, message
 from ..views.template_clinic import TemplateClinic
 from .live import WIDE, Picture, Shown, StaticView, Worker, ipywidgets_or_none, live_box
 
 QUESTION = "What is the capital of France?"
+MOST_SEEDS = 100  # more would fill the memory, and take many minutes
 
 
 class TemplateClinicView(Shown):
@@ -112,9 +114,10 @@ def template_clinic_widget(
     """Ask one question in right and in wrong templates, and count what becomes of the replies.
 
     settings: of all replies; its seed (None: 0) is the first of n_seeds, the same ones for each prompt.
-    Raises SettingsError where n_seeds or max_new_tokens is not allowed.
+    Raises SettingsError where settings, n_seeds or max_new_tokens is not allowed, MessageError where the question is no
+    text, TokenError where the first argument is no backbone.
     """
-    check_count("n_seeds", n_seeds, least=1)
+    _check(backbone, question, settings, n_seeds)
     settings = (settings or GenerationSettings()).change(max_new_tokens=max_new_tokens)
     if ipywidgets_or_none() is not None:
         return TemplateClinicView(backbone, question, settings, n_seeds)
@@ -123,6 +126,17 @@ def template_clinic_widget(
     except NanoChatError as error:
         return StaticView(message(str(error)))
     return StaticView(views.standing_clinic_html(data), data)
+
+
+def _check(backbone, question, settings, n_seeds):
+    check_text(question, "The question")
+    if not hasattr(backbone, "tokenizer"):
+        raise TokenError(f"The clinic needs a backbone, as load_model gives it, not a {type(backbone).__name__}.")
+    if not isinstance(settings, GenerationSettings | None):
+        raise SettingsError(f"settings must be GenerationSettings(…), not {settings!r:.80}.")
+    check_count("n_seeds", n_seeds, least=1)
+    if n_seeds > MOST_SEEDS:
+        raise SettingsError(f"n_seeds={n_seeds} is not allowed: it must be {MOST_SEEDS} at most.")
 
 
 def _measured(backbone, question, settings, n_seeds, cancel=None, show_progress=None):
