@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from .backbones import check_can_write
 from .errors import ContextError, MessageError, ModelError, SettingsError
 from .generation import new_seed, stream
-from .history import Fitted, TokenBudget
+from .history import Fitted, TokenBudget, check_result
 from .models import CATALOGUE, chat_engine, fetch_model, load_model
 from .postprocess import clean
 from .prompts import check_message, check_messages, encode_prompt, encode_text, stop_strings, takes_system_message
@@ -212,7 +212,7 @@ class Chat:
                 return
             trace.sources = [_source(number, hit) for number, hit in enumerate(hits, start=1)]
             messages = [*self.messages, user_message(ground(text, hits))]
-        fitted = self._fit(messages, settings)
+        fitted = check_result(self._fit(messages, settings))
         prompt = encode_prompt(fitted.messages, self.backbone.tokenizer)
         trace.kept, trace.dropped, trace.prompt = fitted.messages, fitted.dropped, prompt.text
         trace.input_ids, trace.roles = prompt.input_ids, prompt.roles

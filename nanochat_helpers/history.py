@@ -13,6 +13,7 @@ from itertools import chain
 from numbers import Integral
 
 from .errors import ContextError, SettingsError
+from .prompts import check_messages
 from .settings import check_count
 from .tokens import check_text
 
@@ -31,7 +32,11 @@ class Fitted:
 
 
 def split_turns(messages: list[dict]) -> tuple[list[dict], list[list[dict]]]:
-    """Take the system message off and group the rest into turns: a user's message and the reply to it."""
+    """Take the system message off and group the rest into turns: a user's message and the reply to it.
+
+    Raises MessageError for what is no list of messages.
+    """
+    check_messages(messages)
     system = messages[:1] if messages and messages[0]["role"] == "system" else []
     turns: list[list[dict]] = []
     for message in messages[len(system) :]:
@@ -284,6 +289,15 @@ def check_function(name: str, function: object) -> None:
     """Refuse what cannot be called. Raises SettingsError."""
     if not callable(function):
         raise SettingsError(f"{name}={function!r:.60} is not allowed: it must be a function.")
+
+
+def check_result(fitted: object) -> Fitted:
+    """Give back what a strategy gave. Raises SettingsError where it is something else, such as a list of messages."""
+    if not isinstance(fitted, Fitted):
+        raise SettingsError(
+            f"A history strategy must return Fitted(messages, dropped); this one gave a {type(fitted).__name__}."
+        )
+    return fitted
 
 
 def check_strategy(history: object) -> None:

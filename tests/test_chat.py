@@ -577,6 +577,14 @@ def test_ten_turns_with_the_real_model_stay_in_order(llama_cpp_backbone):
     assert [message["content"] for message in chat.messages[1::2]] == [f"Say {number}." for number in range(10)]
 
 
+def test_a_strategy_that_returns_no_fitted_is_told_so_and_the_conversation_is_untouched():
+    chat = scripted_chat(history=lambda messages, count_tokens, max_tokens: messages)
+    before = list(chat.messages)
+    with pytest.raises(SettingsError, match=r"must return Fitted.*gave a list"):
+        chat.send("Hi")
+    assert chat.messages == before
+
+
 def test_a_model_whose_template_refuses_a_system_message_gets_none():
     tokenizer = ByteTokenizer()
     tokenizer.chat_template = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no') }}{% endif %}Hi"

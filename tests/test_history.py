@@ -15,6 +15,7 @@ from nanochat_helpers.history import (
     RelevantTurns,
     RunningSummary,
     TokenBudget,
+    check_result,
     fit_budget,
     keep_last_turns,
     split_turns,
@@ -487,3 +488,17 @@ def test_what_is_no_function_is_refused(make, name):
         make("BM25")
     with pytest.raises(SettingsError, match=r"^max_history=-1"):
         make(len, max_history=-1)
+
+
+@pytest.mark.parametrize("messages", ["some text", 5, ["a", "b"], [{"content": "x"}]])
+def test_what_is_no_list_of_messages_is_refused(messages):
+    with pytest.raises(MessageError, match=r"^Message"):
+        keep_last_turns(messages, 2)
+
+
+@pytest.mark.parametrize("given", [None, [], ([], [])])
+def test_a_strategy_that_gives_something_else_is_told_what_to_return(given):
+    with pytest.raises(SettingsError, match=f"must return Fitted.*gave a {type(given).__name__}"):
+        check_result(given)
+    fitted = keep_last_turns(CONVERSATION, 1)
+    assert check_result(fitted) is fitted

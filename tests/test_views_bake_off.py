@@ -63,6 +63,34 @@ def test_an_answer_with_signs_of_a_pattern_in_it_is_just_text():
     assert Fact(answer="C++ (new)").is_in("I like C++ (new).") and not Fact(answer="a.c").is_in("abc")
 
 
+@pytest.mark.parametrize("wrong", [{"told": 5}, {"question": None}, {"answer": 7}, {"answer": " "}])
+def test_a_fact_of_something_else_than_text_or_without_an_answer_is_refused(wrong):
+    with pytest.raises(MessageError, match=f"{next(iter(wrong))} of the fact"):
+        Fact(**wrong)
+
+
+@pytest.mark.parametrize("small_talk", ["abc", [1], [("one",)]])
+def test_small_talk_that_is_no_list_of_pairs_is_refused(small_talk):
+    with pytest.raises(MessageError, match="small_talk must be pairs"):
+        planted_conversation(1, FACT, small_talk)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"fact": "My cat is Tom."}, "must be a Fact"),
+        ({"settings": 5}, "must be GenerationSettings"),
+        ({"strategies": [LastTurns(1)]}, "strategies must be names"),
+        ({"strategies": {1: LastTurns(1)}}, "strategies must be names"),
+        ({"strategies": {"last": LastTurns}}, "must be a strategy such as"),
+        ({"strategies": {"list": lambda messages, count_tokens, max_tokens: messages}}, "must return Fitted"),
+    ],
+)
+def test_a_round_of_the_wrong_things_is_refused_in_words(options, says):
+    with pytest.raises(SettingsError, match=says):
+        play(**options)
+
+
 def test_in_the_prompt_and_said_are_two_measurements():
     said, silent = play(), play(script="No idea.")
     assert [(o.strategy, o.in_prompt, o.n_said) for o in said.outcomes] == [("last", False, 4), ("notes", True, 4)]

@@ -264,3 +264,8 @@ def test_two_hundred_turns_are_repainted_in_under_ten_milliseconds():
         prompt_strip_html(data)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.010
+
+
+def test_a_strategy_that_returns_no_fitted_is_told_so():
+    with pytest.raises(SettingsError, match="must return Fitted"):
+        prompt_strip_data(MESSAGES, TOKENIZER, history=lambda messages, count_tokens, max_tokens: messages)

@@ -7,6 +7,7 @@ import pytest
 from ipywidgets import Widget
 from scripted import ScriptedBackbone
 
+from nanochat_helpers.errors import SettingsError
 from nanochat_helpers.history import LastTurns, TokenBudget
 from nanochat_helpers.views.bake_off import bake_off_data
 from nanochat_helpers.widgets.bake_off import bake_off_widget
@@ -97,3 +98,9 @@ def test_without_ipywidgets_one_round_stands_still(monkeypatch):
     view = bake_off_widget(ScriptedBackbone("Biscuit!"), 2, **OPTIONS)
     assert isinstance(view, StaticView) and view.data.n_between == 2
     assert "nc-note" in bake_off_widget(ScriptedBackbone("x"), **OPTIONS | {"max_tokens": 20}).html
+
+
+@pytest.mark.parametrize("n_between", ["four", -1, 2.5])
+def test_a_number_of_turns_that_is_none_is_refused_in_words(n_between):
+    with pytest.raises(SettingsError, match="n_between="):
+        bake_off_widget(ScriptedBackbone("x"), n_between, **OPTIONS)

@@ -6,6 +6,7 @@ import pytest
 from ipywidgets import Widget
 from scripted import ByteTokenizer
 
+from nanochat_helpers.errors import MessageError, SettingsError
 from nanochat_helpers.history import PinnedNotes
 from nanochat_helpers.views.markup import split_styles
 from nanochat_helpers.views.prompt_strip import prompt_strip_html
@@ -105,3 +106,15 @@ def test_without_ipywidgets_the_strip_stands_still(monkeypatch):
     view = prompt_strip_widget(MESSAGES, ByteTokenizer(), max_length=300)
     assert isinstance(view, StaticView) and "nc-ps-bar" in view._repr_html_()
     assert "nc-note" in prompt_strip_widget(MESSAGES, ByteTokenizer(), max_length=20).html
+
+
+@pytest.mark.parametrize("wrong", [{"turn": "a"}, {"max_length": "a"}, {"max_length": 0}, {"max_history": -1}])
+def test_a_number_that_is_none_is_refused_in_words(wrong):
+    with pytest.raises(SettingsError, match=f"{next(iter(wrong))}="):
+        prompt_strip_widget(MESSAGES, ByteTokenizer(), **wrong)
+
+
+@pytest.mark.parametrize("messages", ["abc", 5, [("user", "Hi")]])
+def test_what_is_no_list_of_messages_is_refused_in_words(messages):
+    with pytest.raises(MessageError, match=r"^Message"):
+        prompt_strip_widget(messages, ByteTokenizer())

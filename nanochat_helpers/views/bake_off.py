@@ -10,12 +10,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import MessageError
+from ..errors import MessageError, SettingsError
 from ..generation import sample_batch
-from ..history import Fitted, LastTurns, PinnedNotes, RelevantTurns, RunningSummary, TokenBudget
+from ..history import (
+    Fitted,
+    LastTurns,
+    PinnedNotes,
+    RelevantTurns,
+    RunningSummary,
+    TokenBudget,
+    check_result,
+    check_strategy,
+)
 from ..memory import find_turns_with, summarise_with
 from ..prompts import encode_prompt
 from ..settings import GenerationSettings, check_count
+from ..tokens import check_text
 from .bake_off_style import STYLE
 from .filmstrip import running_text
 from .markup import bar, count, figure
@@ -34,6 +44,12 @@ class Fact:
     reply: str = "Biscuit is a lovely name for a dog!"
     question: str = "What is the name of my dog?"
     answer: str = "Biscuit"
+
+    def __post_init__(self):
+        for name, text in vars(self).items():
+            check_text(text, f"{name} of the fact")
+        if not self.answer.strip():
+            raise MessageError("answer of the fact is empty: it must be the word that shows that the fact was used.")
 
     def is_in(self, text: str) -> bool:
         """Does a text have the answer as a whole word, in small letters or capitals?"""
@@ -90,13 +106,19 @@ def planted_conversation(
     """A scripted conversation: the fact is told, then n_between turns of small talk, and then it is asked for."""
     check_count("n_between", n_between, least=0)
     fact = fact or Fact()
-    if n_between and not small_talk:
-        raise MessageError("small_talk is empty: give at least one pair of a question and an answer.")
+    _check_small_talk(small_talk, n_between)
     turns = [(fact.told, fact.reply), *(small_talk[n % len(small_talk)] for n in range(n_between))]
     messages = [{"role": "system", "content": SYSTEM}]
     for told, reply in turns:
         messages += [{"role": "user", "content": told}, {"role": "assistant", "content": reply}]
     return [*messages, {"role": "user", "content": fact.question}]
+
+
+def _check_small_talk(small_talk, n_between):
+    if n_between and not small_talk:
+        raise MessageError("small_talk is empty: give at least one pair of a question and an answer.")
+    if isinstance(small_talk, str) or any(not isinstance(said, (tuple, list)) or len(said) != 2 for said in small_talk):
+        raise MessageError('small_talk must be pairs of a question and an answer: [("It rains.", "Oh!")].')
 
 
 def five_strategies(backbone: Any, fact: Fact | None = None) -> dict[str, Strategy]:
@@ -136,6 +158,7 @@ def bake_off_data(
     check_count("n_seeds", n_seeds, least=1)
     check_count("max_tokens", max_tokens, least=1)
     fact, settings = fact or Fact(), settings or SETTINGS
+    _check_round(fact, settings, strategies)
     seed = settings.seed or 0
     rows = [settings.change(seed=seed + number) for number in range(n_seeds)]
     messages = planted_conversation(n_between, fact, small_talk)
@@ -157,6 +180,19 @@ def bake_off_data(
     return BakeOff(fact, n_between, seed, tuple(outcomes))
 
 
+def _check_round(fact, settings, strategies):
+    if not isinstance(fact, Fact):
+        raise SettingsError(f"fact={fact!r:.60} is not allowed: it must be a Fact(told, reply, question, answer).")
+    if not isinstance(settings, GenerationSettings):
+        raise SettingsError(f"settings={settings!r:.60} is not allowed: it must be GenerationSettings(…).")
+    if strategies is None:
+        return
+    if not isinstance(strategies, Mapping) or not all(isinstance(name, str) for name in strategies):
+        raise SettingsError('strategies must be names with their strategies: {"last 2 turns": LastTurns(2)}.')
+    for strategy in strategies.values():
+        check_strategy(strategy)
+
+
 def _last_prompt(strategy, messages, tokenizer, max_tokens, cancel):
     """Call the strategy at each turn, for some remember what they did; None where it was cancelled."""
 
@@ -167,7 +203,7 @@ def _last_prompt(strategy, messages, tokenizer, max_tokens, cancel):
     for n in range(2, len(messages) + 1, 2):  # the system message, then a user's message each time
         if cancel and cancel.is_set():
             return None
-        fitted = strategy(messages[:n], count_tokens, max_tokens)
+        fitted = check_result(strategy(messages[:n], count_tokens, max_tokens))
     return fitted
 
 

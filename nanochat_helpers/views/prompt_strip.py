@@ -11,7 +11,7 @@ from typing import Any
 
 from ..chat import RESERVED_FOR_REPLY
 from ..errors import ContextError, MessageError
-from ..history import Fitted, TokenBudget
+from ..history import Fitted, TokenBudget, check_result
 from ..prompts import encode_prompt, encode_text
 from ..settings import check_count
 from ..trace import Trace
@@ -123,7 +123,7 @@ def _from_messages(messages, tokenizer, max_length, history, reserved):
     def count_tokens(messages):
         return len(encode_prompt(messages, tokenizer).input_ids)
 
-    fitted = history(messages, count_tokens, max_length - reserved)
+    fitted = check_result(history(messages, count_tokens, max_length - reserved))
     prompt = encode_prompt(fitted.messages, tokenizer)
     said = _segments(messages, fitted.messages, prompt.roles, tokenizer)
     return _strip(said, len(prompt.input_ids), fitted.dropped, tokenizer, max_length, reserved)

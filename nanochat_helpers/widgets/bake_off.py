@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from ..errors import NanoChatError
+from ..settings import check_count
 from ..views.bake_off import BakeOff, bake_off_data, bake_off_html, bake_off_rounds_html, five_strategies
 from ..views.markup import count, figure, message
 from .live import WIDE, Picture, Shown, StaticView, Worker, ipywidgets_or_none, live_box
@@ -100,6 +101,7 @@ def bake_off_widget(
 
     strategies: name → strategy; None: the five of `five_strategies`. options: see `bake_off_data`.
     """
+    check_count("n_between", n_between, least=0)
     strategies = five_strategies(backbone, options.get("fact")) if strategies is None else strategies
     play = partial(bake_off_data, backbone, strategies=strategies, **options)
     if ipywidgets_or_none() is not None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..errors import NanoChatError
 from ..history import Fitted, LastTurns, TokenBudget
-from ..prompts import encode_prompt
+from ..prompts import check_messages, encode_prompt
+from ..settings import check_count
 from ..views.markup import message
 from ..views.prompt_strip import PromptStrip, prompt_strip_data, prompt_strip_html
 from .live import WIDE, LiveView, StaticView, ipywidgets_or_none
@@ -39,7 +40,10 @@ def prompt_strip_widget(
     longest: the end of the slider; None: half as much again as the whole conversation needs.
     What does not fit at all is a sentence in place of the picture.
     """
-    messages = list(messages)
+    check_messages(messages)
+    check_count("turn", turn, least=0, none_allowed=True)
+    check_count("max_history", max_history, least=0)
+    check_count("max_length", max_length, least=1)
 
     def compute(strategy: str, turn: int, max_history: int, max_length: int) -> PromptStrip:
         history, said = strategies[strategy](max_history), messages[: _end_of_prompt(messages, turn)]
