@@ -207,7 +207,9 @@ def as_wide_as(page: Page, view: Locator, width: int) -> None:
 def photograph_wide_and_narrow(view: Locator, folder: str, name: str) -> None:
     """Keep a picture as wide as it is in the notebook, and one as narrow as on a phone."""
     window = view.page.viewport_size
-    photograph(view, folder, name)
-    as_wide_as(view.page, view, 400)
-    photograph(view, folder, f"{name}_400")
-    view.page.set_viewport_size(window)
+    try:
+        photograph(view, folder, name)
+        as_wide_as(view.page, view, 400)
+        photograph(view, folder, f"{name}_400")
+    finally:  # other tests may use this page
+        view.page.set_viewport_size(window)
