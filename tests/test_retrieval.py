@@ -2,14 +2,13 @@
 
 import builtins
 import math
-import time
 
 import pytest
 import torch
 
 from nanochat_helpers import retrieval
 from nanochat_helpers.errors import DocumentError, EngineError, MessageError, SettingsError
-from nanochat_helpers.passages import Passage, read_folder
+from nanochat_helpers.passages import Passage
 from nanochat_helpers.retrieval import NOTHING_FITS, BM25Search, Hit, MiniLMSearch, Retriever, ground, words
 
 CAT, DOG, ROBOT = (
@@ -222,26 +221,3 @@ def test_a_message_is_made_of_a_text_and_of_hits():
     for wrong in ("text", [CAT], Hit(CAT, 2.0)):
         with pytest.raises(SettingsError, match="hits must be a list of hits"):
             ground("Who?", wrong)
-
-
-# --- speed, in processor time, for a machine may be busy with other things
-
-
-def fastest(search, n=10):
-    """The least processor time of n searches, in seconds."""
-    times = []
-    for _ in range(n):
-        start = time.process_time()
-        search.search("What does the temperature do when sampling?")
-        times.append(time.process_time() - start)
-    return min(times)
-
-
-def test_a_search_by_words_in_a_thousand_passages_takes_less_than_5_ms():
-    pages = list(read_folder())
-    many = [Passage(f"{page.text} {number}") for number in range(15) for page in pages][:1000]
-    assert len(many) == 1000 and fastest(BM25Search(many)) < 0.005
-
-
-def test_a_search_by_meaning_takes_less_than_60_ms(minilm):
-    assert fastest(MiniLMSearch(PETS, minilm)) < 0.060

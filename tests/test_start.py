@@ -329,7 +329,7 @@ def test_ctrl_c_is_one_sentence(project):
 def test_a_model_that_could_not_be_fetched_is_all_that_the_next_run_fetches(project):
     project.write("fail", "2")
     _, err = project.run("setup", code=1)
-    assert "default model" in one_sentence(err)
+    assert "The models are not all there" in one_sentence(err)
     (project.folder / "fail").unlink()
     out, _ = project.run("setup")
     assert "3/4" not in out

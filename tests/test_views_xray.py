@@ -3,7 +3,6 @@
 import html
 import json
 import re
-import time
 
 import pytest
 from hypothesis import given
@@ -369,13 +368,11 @@ def long_trace(n_turns=200, n_tokens=2000):
     )  # fmt: skip
 
 
-def test_a_prompt_of_8000_tokens_and_a_long_reply_stay_short_and_quick():
+def test_a_prompt_of_8000_tokens_and_a_long_reply_stay_short():
     trace = long_trace()
     assert len(trace.input_ids) > 8000
-    start = time.process_time()
     data = xray_data(trace)
     drawn = [xray_html(data, place, token=1999) for place in range(len(STATIONS))]
-    assert time.process_time() - start < 1  # 0.06 s of the processor
     assert all(run.text is not None for run in data.runs)
     assert max(map(len, drawn)) < 150_000  # the longest: one piece of the prompt strip for each message
     assert "388 messages" in text_of(drawn[0])  # 401, of which 13 are shown
@@ -450,19 +447,16 @@ def test_a_logit_is_shown_with_two_decimals(value, text):
 # --- the real model
 
 
-def test_an_xray_of_sixty_tokens_takes_less_than_100_ms_beyond_the_generation(backbone, tmp_path):
+def test_the_trace_of_sixty_tokens_is_a_small_file_that_can_be_drawn(backbone, tmp_path):
     settings = GenerationSettings(max_new_tokens=60, temperature=1.0, top_p=0.95, seed=4)
     chat = Chat(backbone, settings=settings, history=LastTurns(1))
     steps = list(stream(backbone, chat.backbone.tokenizer("The sea is")["input_ids"], settings))
     from nanochat_helpers.trace import record_token
 
-    start = time.process_time()
     tokens = [record_token(step, backbone.tokenizer, 0.01) for step in steps]
     trace = some_trace(tokens=tokens, raw_text="".join(token.text for token in tokens))
-    xray_html(xray_data(trace), NAMES.index("the draw"))
-    seconds = time.process_time() - start
+    assert xray_html(xray_data(trace), NAMES.index("the draw"))
     assert len(steps) == 60 or steps[-1].finish_reason == "stop"
-    assert seconds < 0.1, seconds  # of the processor, as others may be using it, too; 0.02 here
     trace.save(tmp_path / "trace.json")
     assert (tmp_path / "trace.json").stat().st_size < 300_000
     json.loads((tmp_path / "trace.json").read_text("utf-8"))

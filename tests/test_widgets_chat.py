@@ -137,7 +137,7 @@ def test_the_first_token_is_shown_at_once_and_the_page_gets_at_most_20_pictures_
     panel.chat.stream = timed
     panel.display.growing.observe(lambda change: "x" in change["new"] and shown.append(time.monotonic()), "value")
     send(panel, "Go")
-    assert shown[0] - arrived[0] < 0.1
+    assert shown[0] < arrived[1]  # before the second one is there
     assert 2 <= len(shown) <= (arrived[-1] - arrived[0]) / SECONDS_A_PICTURE + 3
 
 
