@@ -10,6 +10,7 @@ import pytest
 from notebook_page import (
     A_MINUTE,
     GONE,
+    WINDOW,
     as_wide_as,
     button,
     change_of,
@@ -35,12 +36,9 @@ from nanochat_helpers.settings import PRESETS, GenerationSettings
 from nanochat_helpers.views.lab import PICTURES
 
 SETUP = """
-from ipywidgets import Widget
-
 from nanochat_helpers import load_model
 from nanochat_helpers.widgets import sampling_lab
 
-Widget.close_all()  # the labs of other tests
 backbone = load_model("smollm2")
 """
 LAB = 'sampling_lab(backbone, prompt="The best thing about the sea is")'
@@ -58,11 +56,18 @@ SLIDERS = {
 DONE = re.compile(r"^\d+ tokens? in [\d.]+ s")
 
 
+@pytest.fixture(scope="module")
+def notebook(copies, shared_page: Page) -> Page:
+    """A notebook with nothing but a lab, opened and run once."""
+    open_cells(shared_page, copies, "lab.ipynb", SETUP, LAB)
+    return shared_page
+
+
 @pytest.fixture
-def lab(copies, page: Page) -> Locator:
-    """A new lab that has written its first text. The kernel of the test before is used again."""
-    open_cells(page, copies, "lab.ipynb", SETUP, LAB)
-    lab = picture(page, LAB)
+def lab(notebook: Page) -> Locator:
+    """A new lab that has written its first text."""
+    notebook.set_viewport_size(WINDOW)
+    lab = run_cell(notebook, LAB)
     expect(line(lab, DONE)).to_be_visible(timeout=A_MINUTE)
     return lab
 
