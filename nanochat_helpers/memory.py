@@ -23,7 +23,8 @@ def summarise_with(backbone: Any, settings: GenerationSettings | None = None) ->
     """Have the model itself write the summary, for `RunningSummary(summarise_with(backbone))`.
 
     settings: how it is written; None: always the most likely token, and at most 48 of them.
-    Messages that are too many for one request are summed up in two halves, one after the other.
+    Messages that are too many for one request are summed up in two halves, one after the other; of a single one that
+    is too long, the beginning must do.
     A small model forgets things and invents others: read its summary before you rely on it.
     """
     settings = settings or SUMMARY_SETTINGS
@@ -34,9 +35,13 @@ def summarise_with(backbone: Any, settings: GenerationSettings | None = None) ->
         if len(input_ids) > MOST_TOKENS and len(messages) > 1:
             middle = len(messages) // 2
             return summarise(summarise(summary, messages[:middle]), messages[middle:])
+        if len(input_ids) > MOST_TOKENS:
+            beginning = {**messages[0], "content": messages[0]["content"][:MOST_TOKENS]}
+            input_ids = encode_prompt(summary_request(summary, [beginning]), tokenizer).input_ids
         stop = (*settings.stop, *stop_strings(tokenizer))
         steps = list(stream(backbone, input_ids, settings.change(stop=stop)))
-        text, finish_reason = "".join(step.text for step in steps), steps[-1].finish_reason or "length"
+        text = "".join(step.text for step in steps)
+        finish_reason = (steps[-1].finish_reason if steps else None) or "length"
         cleaned = clean(text, special_tokens=tokenizer.all_special_tokens, stop=stop, finish_reason=finish_reason)
         return cleaned.text
 

@@ -48,6 +48,12 @@ def test_many_messages_are_summed_up_in_parts_that_the_model_can_read():
     assert "so far" not in asked[0] and "Summary so far: two" in asked[2]
 
 
+def test_of_one_message_that_is_too_long_the_beginning_is_summed_up():
+    backbone = ScriptedBackbone("Long.", context_length=1500)
+    assert summarise_with(backbone)("", [message("user", "My dog is Biscuit. " + "And so on. " * 500)]) == "Long."
+    assert "My dog is Biscuit." in backbone.tokenizer.decode(backbone.calls[0])
+
+
 def test_a_base_model_ends_its_summary_where_it_would_speak_for_the_user():
     base = ScriptedBackbone("A dog.\nUser: And", tokenizer=ByteTokenizer(is_chat=False))
     assert summarise_with(base)("", TALK) == "A dog."
