@@ -3,7 +3,6 @@
 In: a backbone. Out: a box for a notebook cell. The model works in the background and can be stopped.
 """
 
-import html
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -13,13 +12,13 @@ from typing import Any
 from ..errors import NanoChatError
 from ..settings import check_count
 from ..views.bake_off import BakeOff, bake_off_data, bake_off_html, bake_off_rounds_html, five_strategies
-from ..views.markup import count, figure, message
-from .live import WIDE, Picture, Shown, StaticView, Worker, ipywidgets_or_none, live_box
+from ..views.markup import count, message
+from .live import WIDE, OnDemand, Picture, StaticView, ipywidgets_or_none, live_box
 
 MOST_TURNS = 16
 
 
-class BakeOffView(Shown):
+class BakeOffView(OnDemand):
     """Rounds that are played on demand.
 
     controls: "n_between", "play", "stop". progress: 0 to 100. rounds: n_between → the BakeOff that was played with it.
@@ -28,21 +27,16 @@ class BakeOffView(Shown):
 
     def __init__(self, play: Callable[..., BakeOff], n_between: int):
         widgets = ipywidgets_or_none()
-        self._play, self._worker = play, Worker()
+        super().__init__(_controls(widgets, n_between))
+        self._play = play
         self.rounds: dict[int, BakeOff] = {}
         self.data: BakeOff | None = None
-        self.controls = _controls(widgets, n_between)
-        self.progress = widgets.IntProgress(
-            value=0, max=100, layout=widgets.Layout(flex="1 1 4em", width="auto", max_width="20em")
-        )
-        self.progress.layout.visibility = "hidden"  # while nothing is being played
-        self._note, self._table, self._rounds = Picture(), Picture(), Picture()
+        self._table, self._rounds = Picture(), Picture()
         row = widgets.Layout(flex_flow="row wrap", align_items="center")
         buttons = widgets.Box([self.controls["play"], self.controls["stop"], self.progress], layout=row)
         pictures = [self._note.box, self._table.box, self._rounds.box]
         self.box = live_box([self.controls["n_between"], buttons, *pictures])
         self.controls["play"].on_click(lambda _: self._worker.start(self._run))
-        self.controls["stop"].on_click(lambda _: self._worker.stop())
         self._say("Choose the number of turns in between, then press “Play”.")
 
     @property
@@ -50,16 +44,10 @@ class BakeOffView(Shown):
         """All that is shown, as pictures that stand still."""
         return self._note.html + self._table.html + self._rounds.html
 
-    def wait(self, timeout: float = 120.0) -> None:
-        """Block until nothing is being played. Raises TimeoutError."""
-        self._worker.wait(timeout)
-
     def _run(self, cancel: threading.Event):
         n_between = self.controls["n_between"].value
-        self._begin_or_end(begins=True)
-        self._say(f"The fact, {count(n_between, 'turn')}, the question …")
         start = time.monotonic()
-        try:
+        with self._working(f"The fact, {count(n_between, 'turn')}, the question …"):
             data = self._play(n_between=n_between, cancel=cancel, on_progress=self._show_progress)
             seconds = f"{time.monotonic() - start:.1f} s"
             if cancel.is_set():
@@ -67,27 +55,12 @@ class BakeOffView(Shown):
             else:
                 self._show(data)
                 self._say(f"{len(data.outcomes)} strategies in {seconds}. Move the slider and play another round.")
-        except NanoChatError as error:
-            self._note.show(message(str(error)))
-        finally:
-            self._begin_or_end(begins=False)
 
     def _show(self, data):
         self.data = self.rounds[data.n_between] = data
         self._table.show(bake_off_html(data))
         if len(self.rounds) > 1:
             self._rounds.show(bake_off_rounds_html(list(self.rounds.values())))
-
-    def _begin_or_end(self, *, begins):
-        self.controls["stop"].disabled = not begins
-        self.progress.value = 0
-        self.progress.layout.visibility = "visible" if begins else "hidden"
-
-    def _show_progress(self, done, total):
-        self.progress.value = 100 * done // total
-
-    def _say(self, sentence):
-        self._note.show(figure(f"<p>{html.escape(sentence)}</p>", label=sentence))
 
 
 def bake_off_widget(

@@ -4,6 +4,8 @@ In: controls, a function that computes data and one that draws them. Out: someth
 static HTML for the places where no widget runs (GitHub, print, no ipywidgets).
 """
 
+import contextlib
+import html
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,7 +13,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from ..errors import NanoChatError
-from ..views.markup import message, split_styles
+from ..views.markup import figure, message, split_styles
 
 WIDE = "initial"  # as description_width: descriptions are cut off otherwise
 SECONDS_A_PICTURE = 0.05  # a page keeps up with 20 pictures a second
@@ -166,6 +168,47 @@ class Worker:
             thread.join(timeout)
             if thread.is_alive():
                 raise TimeoutError(f"still at work after {timeout:g} seconds")
+
+
+class OnDemand(Shown):
+    """A picture that the model makes on demand, in the background: a bar tells how far it is, a line what happens.
+
+    controls: those of the subclass; "stop" among them is heard here. progress: 0 to 100, seen only at work.
+    """
+
+    def __init__(self, controls: Mapping[str, Any]):
+        widgets = ipywidgets_or_none()
+        self.controls, self._worker, self._note = dict(controls), Worker(), Picture()
+        wide = widgets.Layout(flex="1 1 4em", width="auto", max_width="20em", visibility="hidden")
+        self.progress = widgets.IntProgress(value=0, max=100, layout=wide)
+        self.controls["stop"].on_click(lambda _: self._worker.stop())
+
+    def wait(self, timeout: float = 120.0) -> None:
+        """Block until nothing is being made. Raises TimeoutError."""
+        self._worker.wait(timeout)
+
+    @contextlib.contextmanager
+    def _working(self, sentence: str) -> Iterator[None]:
+        """Show that work is done in this block; an error of NanoChat ends it with its sentence."""
+        self._begin_or_end(begins=True)
+        self._say(sentence)
+        try:
+            yield
+        except NanoChatError as error:
+            self._note.show(message(str(error)))
+        finally:
+            self._begin_or_end(begins=False)
+
+    def _begin_or_end(self, *, begins):
+        self.controls["stop"].disabled = not begins
+        self.progress.value = 0
+        self.progress.layout.visibility = "visible" if begins else "hidden"
+
+    def _show_progress(self, done, total=1):
+        self.progress.value = round(100 * done / total)
+
+    def _say(self, sentence):
+        self._note.show(figure(f"<p>{html.escape(sentence)}</p>", label=sentence))
 
 
 def seldom(pictures: Iterable[Anything]) -> Iterator[Anything]:

@@ -3,7 +3,6 @@
 In: a backbone, input_ids and the settings of the axes. Out: a box for a notebook cell. The cells are buttons.
 """
 
-import html
 import threading
 import time
 from collections.abc import Sequence
@@ -16,10 +15,10 @@ from ..settings import GenerationSettings
 from ..views import settings_map as views
 from ..views.markup import count, figure, message
 from ..views.settings_map import MEASURES, SettingsMap
-from .live import WIDE, Picture, Shown, StaticView, Worker, ipywidgets_or_none, live_box
+from .live import WIDE, OnDemand, Picture, StaticView, ipywidgets_or_none, live_box
 
 
-class SettingsMapView(Shown):
+class SettingsMapView(OnDemand):
     """A map that is drawn on demand.
 
     controls: "draw", "stop", "measure". cells: (temperature, top_p) → the button of the cell. progress: 0 to 100.
@@ -29,18 +28,14 @@ class SettingsMapView(Shown):
 
     def __init__(self, backbone: Any, input_ids: Sequence[int], rows: Sequence[GenerationSettings]):
         widgets = ipywidgets_or_none()
+        super().__init__(_controls(widgets))
         self._backbone, self._input_ids, self._rows = backbone, input_ids, rows
-        self._worker, self._lock = Worker(), threading.RLock()
+        self._lock = threading.RLock()
         self.data: SettingsMap | None = None
         self.selected: tuple[float, float] | None = None
-        self.controls = _controls(widgets)
-        self.progress = widgets.IntProgress(
-            value=0, max=100, layout=widgets.Layout(flex="1 1 4em", width="auto", max_width="20em")
-        )
-        self.progress.layout.visibility = "hidden"  # while nothing is being drawn
         self.cells = _cells(widgets, rows)
         self._grid = _grid(widgets, self.cells)
-        self._note, self._heading, self._samples = Picture(), Picture(), Picture()
+        self._heading, self._samples = Picture(), Picture()
         row = widgets.Layout(flex_flow="row wrap", align_items="center")
         buttons = widgets.Box([self.controls["draw"], self.controls["stop"], self.progress], layout=row)
         style = widgets.HTML(views.STYLE, layout=widgets.Layout(display="none"))
@@ -62,13 +57,8 @@ class SettingsMapView(Shown):
             self.selected = temperature, top_p
             self._refresh()
 
-    def wait(self, timeout: float = 60.0) -> None:
-        """Block until nothing is being drawn. Raises TimeoutError."""
-        self._worker.wait(timeout)
-
     def _connect(self):
         self.controls["draw"].on_click(lambda _: self._worker.start(self._draw))
-        self.controls["stop"].on_click(lambda _: self._worker.stop())
         self.controls["measure"].observe(lambda _: self._refresh(), names="value")
         for place, button in self.cells.items():
             button.on_click(partial(self._clicked, place))
@@ -77,10 +67,8 @@ class SettingsMapView(Shown):
         self.select(*place)
 
     def _draw(self, cancel):
-        self._work_begins_or_ends(begins=True)
-        self._say(f"Writing {count(len(self._rows), 'text')} …")
         start = time.monotonic()
-        try:
+        with self._working(f"Writing {count(len(self._rows), 'text')} …"):
             data = _drawn(self._backbone, self._input_ids, self._rows, cancel, self._show_progress)
             with self._lock:
                 self.data = data
@@ -90,21 +78,6 @@ class SettingsMapView(Shown):
                 self._say(f"Stopped after {seconds}: this is what was written until then.")
             else:
                 self._say(f"{count(len(self._rows), 'text')} in {seconds}. Click a cell to read its texts.")
-        except NanoChatError as error:
-            self._note.show(message(str(error)))
-        finally:
-            self._work_begins_or_ends(begins=False)
-
-    def _work_begins_or_ends(self, *, begins):
-        self.controls["stop"].disabled = not begins
-        self.progress.value = 0
-        self.progress.layout.visibility = "visible" if begins else "hidden"
-
-    def _show_progress(self, done, total):
-        self.progress.value = 100 * done // total
-
-    def _say(self, sentence):
-        self._note.show(figure(f"<p>{html.escape(sentence)}</p>", label=sentence))
 
     def _refresh(self):
         """Draw the cells anew: for another measure, another choice, or new texts."""

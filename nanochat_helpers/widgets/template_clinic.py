@@ -3,7 +3,6 @@
 In: a backbone and a question. Out: a box for a notebook cell. The replies are written in the background.
 """
 
-import html
 import threading
 import time
 from typing import Any
@@ -13,15 +12,15 @@ from ..generation import sample_batch
 from ..settings import GenerationSettings, check_count
 from ..tokens import check_text
 from ..views import template_clinic as views
-from ..views.markup import count, figure, message
+from ..views.markup import count, message
 from ..views.template_clinic import TemplateClinic
-from .live import WIDE, Picture, Shown, StaticView, Worker, ipywidgets_or_none, live_box
+from .live import WIDE, OnDemand, Picture, StaticView, ipywidgets_or_none, live_box
 
 QUESTION = "What is the capital of France?"
 MOST_SEEDS = 100  # more would fill the memory, and take many minutes
 
 
-class TemplateClinicView(Shown):
+class TemplateClinicView(OnDemand):
     """A clinic that is run on demand.
 
     controls: "question", "run", "stop", "case". progress: 0 to 100. data: the TemplateClinic, None before it has run.
@@ -30,21 +29,16 @@ class TemplateClinicView(Shown):
 
     def __init__(self, backbone: Any, question: str, settings: GenerationSettings, n_seeds: int):
         widgets = ipywidgets_or_none()
+        super().__init__(_controls(widgets, question))
         self._backbone, self._settings, self._n_seeds = backbone, settings, n_seeds
-        self._worker, self._lock = Worker(), threading.RLock()
+        self._lock = threading.RLock()
         self.data: TemplateClinic | None = None
-        self.controls = _controls(widgets, question)
-        self.progress = widgets.IntProgress(
-            value=0, max=100, layout=widgets.Layout(flex="1 1 4em", width="auto", max_width="20em")
-        )
-        self.progress.layout.visibility = "hidden"  # while nothing is being written
-        self._note, self._table, self._replies = Picture(), Picture(), Picture()
+        self._table, self._replies = Picture(), Picture()
         row = widgets.Layout(flex_flow="row wrap", align_items="center")
         buttons = widgets.Box([self.controls["run"], self.controls["stop"], self.progress], layout=row)
         pictures = [self._table.box, self.controls["case"], self._replies.box]
         self.box = live_box([self.controls["question"], buttons, self._note.box, *pictures])
         self.controls["run"].on_click(lambda _: self._worker.start(self._run))
-        self.controls["stop"].on_click(lambda _: self._worker.stop())
         self.controls["case"].observe(lambda _: self._show_replies(), names="value")
         self._say(f"Each prompt gets {count(n_seeds, 'answer')}: press “Run the clinic”.")
 
@@ -53,26 +47,16 @@ class TemplateClinicView(Shown):
         """All that is shown, as pictures that stand still."""
         return self._note.html + self._table.html + self._replies.html
 
-    def wait(self, timeout: float = 60.0) -> None:
-        """Block until nothing is being written. Raises TimeoutError."""
-        self._worker.wait(timeout)
-
     def _run(self, cancel):
         question = self.controls["question"].value
-        self._work_begins_or_ends(begins=True)
-        self._say("The model answers …")
         start = time.monotonic()
-        try:
+        with self._working("The model answers …"):
             data = _measured(self._backbone, question, self._settings, self._n_seeds, cancel, self._show_progress)
             if cancel.is_set():
                 self._say("Stopped. The counts below, if any, are those of the run before.")
             else:
                 self._show(data)
                 self._say(f"{time.monotonic() - start:.1f} s. Choose a prompt below the table to read its replies.")
-        except NanoChatError as error:
-            self._note.show(message(str(error)))
-        finally:
-            self._work_begins_or_ends(begins=False)
 
     def _show(self, data):
         with self._lock:
@@ -90,17 +74,6 @@ class TemplateClinicView(Shown):
             name = self.controls["case"].value
             if self.data is not None and name is not None:
                 self._replies.show(views.clinic_replies_html(self.data, name))
-
-    def _work_begins_or_ends(self, *, begins):
-        self.controls["stop"].disabled = not begins
-        self.progress.value = 0
-        self.progress.layout.visibility = "visible" if begins else "hidden"
-
-    def _show_progress(self, share):
-        self.progress.value = round(100 * share)
-
-    def _say(self, sentence):
-        self._note.show(figure(f"<p>{html.escape(sentence)}</p>", label=sentence))
 
 
 def template_clinic_widget(
