@@ -10,8 +10,10 @@ NanoChatError
 │   ├── ModelMissingError    the model is not on this machine and could not be fetched
 │   ├── ModelDamagedError    a file of the model is incomplete or not what it should be
 │   ├── EngineError          this engine cannot do what was asked, or is not installed
-│   └── CannotChatError      the model is an encoder: it reads text but cannot write it
+│   ├── CannotChatError      the model is an encoder: it reads text but cannot write it
+│   └── RemoteError          a server with a model refused, broke off or did not answer
 ├── DocumentError            a file or folder of texts cannot be used for a search
+├── ServeError               NanoChat's own server or page cannot be started
 ├── WorkflowError            a workflow has a mistake; names the step and the key
 └── TraceError               a trace file is damaged or from another version
 """
@@ -61,8 +63,16 @@ class CannotChatError(ModelError):
     """The model is an encoder: it reads text but cannot write it."""
 
 
+class RemoteError(ModelError):
+    """A server with a model refused, broke off or did not answer."""
+
+
 class DocumentError(NanoChatError, ValueError):
     """A file or folder of texts cannot be used for a search."""
+
+
+class ServeError(NanoChatError):
+    """NanoChat's own server or page cannot be started."""
 
 
 class WorkflowError(NanoChatError, ValueError):
