@@ -16,6 +16,7 @@ _HOME = {
     "GenerationSettings": "settings",
     "load_model": "models",
     "load_tokenizer": "models",
+    "connect": "backbones.remote",
     "stream": "generation",
     "sample_many": "generation",
     "run_workflow": "workflow",

@@ -5,6 +5,7 @@ complete or was stopped by its reader, so an error leaves it as it was.
 """
 
 import functools
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from dataclasses import asdict, dataclass
 
 from .backbones import check_can_write
 from .errors import ContextError, MessageError, ModelError, SettingsError
-from .generation import new_seed, stream
+from .generation import new_seed, stream, stream_messages
 from .history import Fitted, TokenBudget, check_result
 from .models import CATALOGUE, chat_engine, fetch_model, load_model
 from .postprocess import clean
@@ -56,13 +57,15 @@ class Reply:
 
     def __repr__(self) -> str:
         sources = "".join(f"\n[{source['number']}] {source['source']}" for source in self.sources)
-        return f"{self.text}{sources}\n({len(self.trace.tokens)} tokens, ended by {self.finish_reason!r})"
+        unit = "pieces" if self.trace.engine == "remote" else "tokens"
+        return f"{self.text}{sources}\n({len(self.trace.tokens)} {unit}, ended by {self.finish_reason!r})"
 
 
 class Chat:
     """A conversation with a model that remembers what was said.
 
-    backbone: a loaded model; without one the default model is loaded, with llama.cpp where it is installed.
+    backbone: a loaded model, or one on a server (see `connect`); without one the default model is loaded, with
+        llama.cpp where it is installed.
     system: how the chatbot should behave. None is DEFAULT_SYSTEM for a chat model that takes one, else nothing; with ""
         NanoChat says nothing, and a model's template may then add a system message of its own (SmolLM2's does).
     settings: the knobs; may be changed between messages.
@@ -97,7 +100,13 @@ class Chat:
 
     def _default_system(self):
         tokenizer = self.backbone.tokenizer
-        return DEFAULT_SYSTEM if self.backbone.is_chat and takes_system_message(tokenizer) else ""
+        takes_one = self._is_remote or takes_system_message(tokenizer)
+        return DEFAULT_SYSTEM if self.backbone.is_chat and takes_one else ""
+
+    @property
+    def _is_remote(self):
+        """Does the model run on a server, which has the tokenizer and makes the prompt itself?"""
+        return self.backbone.engine == "remote"
 
     def reset(self) -> None:
         """Forget the conversation; the system message stays."""
@@ -189,7 +198,8 @@ class Chat:
         check_messages(self.messages)
         tokenizer = self.backbone.tokenizer
         seed = new_seed() if self.settings.seed is None else self.settings.seed
-        settings = self.settings.change(seed=seed, stop=(*self.settings.stop, *stop_strings(tokenizer)))
+        own_stop = () if self._is_remote else stop_strings(tokenizer)
+        settings = self.settings.change(seed=seed, stop=(*self.settings.stop, *own_stop))
         knobs = {**asdict(settings), "stop": list(settings.stop)}
         trace = Trace(self.backbone.name, self.backbone.engine, knobs, text)
         with trace.timed("user input"):
@@ -197,7 +207,7 @@ class Chat:
             trace.messages = [*self.messages, user_message(text)]
         if not trace.finish_reason:
             with trace.timed("tokenization"):
-                trace.user_ids = encode_text(text, tokenizer)
+                trace.user_ids = [] if self._is_remote else encode_text(text, tokenizer)
             with trace.timed("prompt construction"):
                 self._build_prompt(text, settings, trace)
         return settings, trace
@@ -213,9 +223,12 @@ class Chat:
             trace.sources = [_source(number, hit) for number, hit in enumerate(hits, start=1)]
             messages = [*self.messages, user_message(ground(text, hits))]
         fitted = check_result(self._fit(messages, settings))
+        trace.kept, trace.dropped = fitted.messages, fitted.dropped
+        if self._is_remote:  # what goes over the wire; its server makes the prompt
+            trace.prompt = json.dumps(fitted.messages, ensure_ascii=False, indent=1)
+            return
         prompt = encode_prompt(fitted.messages, self.backbone.tokenizer)
-        trace.kept, trace.dropped, trace.prompt = fitted.messages, fitted.dropped, prompt.text
-        trace.input_ids, trace.roles = prompt.input_ids, prompt.roles
+        trace.prompt, trace.input_ids, trace.roles = prompt.text, prompt.input_ids, prompt.roles
 
     def _check(self, text, trace, where):
         """What the rules of `safety` leave of a text. Where they block it, the trace gets the reply that says so."""
@@ -230,13 +243,11 @@ class Chat:
     def _write(self, settings, trace):
         """Steps 4 and 5: the model and the choice of tokens, in turn."""
         start = time.perf_counter()
-        steps = stream(
-            self.backbone,
-            trace.input_ids,
-            settings,
-            cancel=self._cancel,
-            skip_special_tokens=self.skip_special_tokens,
-        )
+        if self._is_remote:
+            steps = stream_messages(self.backbone, trace.kept, settings, cancel=self._cancel)
+        else:
+            shown = self.skip_special_tokens
+            steps = stream(self.backbone, trace.input_ids, settings, cancel=self._cancel, skip_special_tokens=shown)
         for step in steps:
             trace.tokens.append(record_token(step, self.backbone.tokenizer, time.perf_counter() - start))
             with trace.timed("delivery"):
@@ -247,7 +258,8 @@ class Chat:
         """Step 6: clean the text and look through it."""
         trace.raw_text = "".join(token.text for token in trace.tokens)
         with trace.timed("post-processing"):
-            special_tokens = self.backbone.tokenizer.all_special_tokens if self.skip_special_tokens else []
+            hidden = self.skip_special_tokens and not self._is_remote
+            special_tokens = self.backbone.tokenizer.all_special_tokens if hidden else []
             cleaned = clean(
                 trace.raw_text, special_tokens=special_tokens, stop=settings.stop, finish_reason=finish_reason
             )
@@ -266,7 +278,9 @@ class Chat:
         self.last_reply = Reply(trace.text, trace.finish_reason, trace)
 
     def count_tokens(self, messages: list[dict]) -> int:
-        """The length of the prompt that these messages make, template included, in tokens."""
+        """The length of the prompt that these messages make, template included, in tokens; on a server, about that."""
+        if self._is_remote:
+            return self.backbone.estimate_tokens(messages)
         return len(encode_prompt(messages, self.backbone.tokenizer).input_ids)
 
     def _fit(self, messages, settings):

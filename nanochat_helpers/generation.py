@@ -8,12 +8,13 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .backbones import check_input_ids
 from .settings import GenerationSettings, check_count
-from .stopping import GrowingText, room_for_reply
+from .stopping import GrowingText, StopStringWatch, room_for_reply
 
 if TYPE_CHECKING:
     from .sampling import Stages
@@ -26,8 +27,9 @@ MAX_BATCH_TOKENS = 8192  # in all texts of a batch: SmolLM2 keeps 46 kB for each
 class GenerationStep:
     """One round of the loop.
 
-    token_id: the token that was chosen; text: the text that became certain with it. A token may bring no text (half a
-        character, the possible start of a stop string, the end token) or that of earlier tokens as well.
+    token_id: the token that was chosen, None where a server did that; text: the text that became certain with it. A
+        token may bring no text (half a character, the possible start of a stop string, the end token) or that of
+        earlier tokens as well.
     prob: the model's own probability of the token, before any setting changed it.
     top_tokens: the most likely tokens with their own probabilities, the best first.
     u: where the needle pointed; stages: the logits after each setting. Both None for llama.cpp, which keeps them.
@@ -35,7 +37,7 @@ class GenerationStep:
     finish_reason: None while the reply goes on; "stop" (the end token), "stop_string" or "length" on its last step.
     """
 
-    token_id: int
+    token_id: int | None
     text: str
     prob: float | None
     top_tokens: tuple[tuple[int, float], ...] = ()
@@ -69,6 +71,28 @@ def stream(
         yield GenerationStep(token_id=token_id, text=text, finish_reason=reply.finish_reason, **details)
         if reply.finish_reason or (cancel and cancel.is_set()):
             break
+
+
+def stream_messages(
+    backbone, messages: list[dict], settings: GenerationSettings, *, cancel: threading.Event | None = None
+) -> Iterator[GenerationStep]:
+    """Let a model on a server write a reply to these messages; a step is then what came at once, a token or several.
+
+    The same as `stream` from the reader's side: stop strings, the length limit and `cancel` end it alike.
+    """
+    watch = StopStringWatch(settings.stop)
+    limit = room_for_reply(backbone, backbone.estimate_tokens(messages), settings)
+    with closing(backbone.stream_text(messages, settings, limit)) as pieces:
+        for piece in pieces:
+            text, reason = watch.push(piece.text), piece.finish_reason
+            if watch.found:
+                reason = "stop_string"
+            elif reason:
+                text += watch.flush()
+            if text or reason:
+                yield GenerationStep(token_id=None, text=text, prob=None, finish_reason=reason)
+            if reason or (cancel and cancel.is_set()):
+                return
 
 
 @dataclass(frozen=True)
@@ -140,6 +164,16 @@ def token_probs(backbone, input_ids: list[int]) -> list[float | None]:
     return [None, *probs] if input_ids else []
 
 
+def used_ids(backbone, input_ids: list[int], new_ids: list[int], settings: GenerationSettings) -> list[int]:
+    """The tokens that the repetition penalty counts as used: the reply so far and, with penalise_prompt, the prompt.
+
+    The decoder of an encoder-decoder does not have the prompt but a start token, so that counts (as in `generate`).
+    """
+    if not settings.penalise_prompt:
+        return new_ids
+    return ([backbone.decoder_start_id] if backbone.family == "encoder-decoder" else input_ids) + new_ids
+
+
 def new_seed() -> int:
     """A seed that nobody chose: for settings without one."""
     return random.SystemRandom().randrange(2**32)
@@ -164,8 +198,7 @@ def _sample_tokens(backbone, input_ids, settings, max_new_tokens, seed):
         start = time.perf_counter()
         logits = backbone.next_token_logits(input_ids + new_ids)  # shape (vocab_size,)
         model_seconds = time.perf_counter() - start
-        used_ids = input_ids + new_ids if settings.penalise_prompt else new_ids
-        stages = process_logits(logits, used_ids, settings)
+        stages = process_logits(logits, used_ids(backbone, input_ids, new_ids, settings), settings)
         token_id = draw(stages.probs, u)
         new_ids.append(token_id)
         own_probs = to_probs(logits)
@@ -186,6 +219,7 @@ def _sample_tokens(backbone, input_ids, settings, max_new_tokens, seed):
 class _Text:
     """One of many texts while it is written."""
 
+    backbone: object
     settings: GenerationSettings
     reply: GrowingText
     needles: list[float]
@@ -198,7 +232,7 @@ class _Text:
         max_new_tokens = room_for_reply(backbone, prompt_length, settings)
         settings = settings if settings.seed is not None else settings.change(seed=new_seed())
         reply = GrowingText(backbone, settings, max_new_tokens)
-        return cls(settings, reply, luck(settings.seed, max_new_tokens), [])
+        return cls(backbone, settings, reply, luck(settings.seed, max_new_tokens), [])
 
     @property
     def n_done(self) -> int:
@@ -214,8 +248,8 @@ class _Text:
         from .sampling import draw, entropy, process_logits
 
         new_ids = self.reply.token_ids
-        used_ids = input_ids + new_ids if self.settings.penalise_prompt else new_ids
-        probs = process_logits(logits, used_ids, self.settings).probs
+        counted = used_ids(self.backbone, input_ids, new_ids, self.settings)
+        probs = process_logits(logits, counted, self.settings).probs
         token_id = draw(probs, self.needles[len(new_ids)])
         self.entropies.append(entropy(probs))
         self.reply.push(token_id)

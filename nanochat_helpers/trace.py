@@ -45,10 +45,11 @@ class TokenRecord:
     """One token of the reply: the model's own probability of it, the needle u, and the tokens it could have been.
 
     seconds: from the token before it, or from the prompt, to this one; model_seconds: the model's share of it.
-    For llama.cpp u and model_seconds are None and there are no candidates.
+    For llama.cpp u and model_seconds are None and there are no candidates. A server tells only pieces of text, perhaps
+    of several tokens: there token_id and prob are None, too.
     """
 
-    token_id: int
+    token_id: int | None
     text: str
     prob: float | None
     u: float | None
@@ -66,6 +67,8 @@ class Trace:
     kept: the messages that the prompt was made of, with what a strategy of `history` or a retriever added to them.
     findings: what the rules of `safety` found, and where: {"where": "input" or "output", "rule", "action", …}.
     sources: the passages that a retriever found: {"number", "source", "place", "text", "score"}.
+    prompt, input_ids: what the model got, as text and as numbers. A server gets the messages: then the prompt is these,
+        as JSON, and there are no ids.
     roles: whose words each of the input_ids is. seconds: how long each of the seven STEPS took; llama.cpp does not tell
         its steps 4 and 5 apart, and both stand under 4. Step 7 is the time that the reader of the reply took.
     """
@@ -99,7 +102,7 @@ class Trace:
 
     def close(self) -> None:
         """Share the time of the tokens between steps 4 and 5, and put the steps into their order."""
-        if self.input_ids:  # else the reply was there without the model
+        if self.prompt:  # else the reply was there without the model
             writing = sum(token.seconds for token in self.tokens)
             self.seconds["model inference"] = writing
             if self.engine == "transformers":  # llama.cpp does not tell its two shares apart
@@ -114,12 +117,17 @@ class Trace:
         left_out = f", {_count(len(self.dropped), 'message')} dropped" if self.dropped else ""
         found = f", {_count(len(self.sources), 'source')}" if self.sources else ""
         messages, written = _count(len(self.messages), "message"), _count(len(self.tokens), "token")
+        user_ids, input_ids = _count(len(self.user_ids), "token id"), _count(len(self.input_ids), "token id")
+        prompt, logits = f"a prompt of {_count(len(self.input_ids), 'token')}", "logits"
+        if self.engine == "remote":  # a server does all of this itself, and tells only the text
+            user_ids, input_ids, logits = "left to the server", "messages, sent as they are", "text"
+            prompt, written = f"{_count(len(self.kept), 'message')} to send", _count(len(self.tokens), "piece")
         made = [
             (_short(self.user_message), messages + rules["input"]),
-            (_short(self.user_message), _count(len(self.user_ids), "token id")),
-            (messages, f"a prompt of {_count(len(self.input_ids), 'token')}{found}{left_out}"),
-            (_count(len(self.input_ids), "token id"), f"logits for {written}"),
-            ("logits and settings", f"{written}, ended by {self.finish_reason!r}"),
+            (_short(self.user_message), user_ids),
+            (messages, f"{prompt}{found}{left_out}"),
+            (input_ids, f"{logits} for {written}"),
+            (f"{logits} and settings", f"{written}, ended by {self.finish_reason!r}"),
             (_short(self.raw_text), edited + rules["output"]),
             (_short(self.text), "shown"),
         ]

@@ -28,7 +28,8 @@ _PARTS = {
     "edits": {"name": str, "before": str, "after": str},
 }
 _SETTINGS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_new_tokens", "max_length")
-_TOKEN = {"token_id": int, "text": str, "prob": _MAYBE, "u": _MAYBE, "seconds": _NUMBER, "model_seconds": _MAYBE}
+_ID = (int, type(None))  # a server tells none
+_TOKEN = {"token_id": _ID, "text": str, "prob": _MAYBE, "u": _MAYBE, "seconds": _NUMBER, "model_seconds": _MAYBE}
 _CANDIDATE = {"token_id": int, "text": str, "prob": _NUMBER, "logits": list}
 
 

@@ -70,7 +70,8 @@ class Choice:
     """How one token of the reply was chosen.
 
     rows: the most likely tokens as the trace has them; rest: what all other tokens have together, 0 to 1.
-    bar: the parts at which the needle `record.u` may point. Both empty for llama.cpp, which keeps them to itself.
+    bar: the parts at which the needle `record.u` may point. Both empty for llama.cpp and for a server, which
+        keep them to themselves.
     """
 
     record: TokenRecord
@@ -98,7 +99,7 @@ class XRay:
     @property
     def was_asked(self) -> bool:
         """Was the model asked at all? Not where a rule blocked the message, or no passage fitted."""
-        return bool(self.trace.input_ids)
+        return bool(self.trace.prompt)
 
 
 def xray_data(trace: Trace) -> XRay:
@@ -109,7 +110,7 @@ def xray_data(trace: Trace) -> XRay:
     kept = trace.kept or [message for message in trace.messages if message not in trace.dropped]
     runs = prompt_runs(trace.prompt, trace.input_ids, trace.roles, kept)
     choices = tuple(_choice(record) for record in trace.tokens)
-    return XRay(trace, stations, timings, tuple(kept) if trace.input_ids else (), runs, choices)
+    return XRay(trace, stations, timings, tuple(kept) if trace.prompt else (), runs, choices)
 
 
 def _timings(trace):

@@ -82,6 +82,8 @@ def _origin(source):
 
 def prompt_station(data: XRay) -> str:
     """The prompt; each part has the colour and the underline of the one whose words it is."""
+    if not data.runs:  # a server makes the prompt itself: it got the messages
+        return f'<div class="nc-xr-text nc-mono">{long_text(data.trace.prompt, 4 * LONG)}</div>'
     if any(run.text is None for run in data.runs):
         return f'{_legend(data.runs)}<div class="nc-xr-text nc-mono">{long_text(data.trace.prompt, 4 * LONG)}</div>'
     first, between, last = split_ends(data.runs, 21)
@@ -96,6 +98,8 @@ def _run(run):
 
 def ids_station(data: XRay) -> str:
     """The ids part by part, with the text that they stand for."""
+    if not data.runs:
+        return "<p>The server turned the messages into ids, and does not tell them.</p>"
     new = len(data.trace.user_ids)
     head = f"<p>{count(len(data.trace.input_ids), 'id')} in all; the new message alone is {count(new, 'id')}.</p>"
     return head + _legend(data.runs) + list_html([_ids(run) for run in data.runs], "part")

@@ -82,8 +82,9 @@ def _own(choice):
 
 def _untold(data, choice):
     """For an engine that chooses the tokens itself."""
+    engine = "The server" if data.trace.engine == "remote" else running_text(data.trace.engine)
     return (
-        f'<p class="nc-note">{running_text(data.trace.engine)} chooses the tokens itself: it tells neither its logits '
+        f'<p class="nc-note">{engine} chooses the tokens itself: it tells neither its logits '
         "nor where its needle pointed. A model loaded with the engine “transformers” shows them here.</p>"
         + _own(choice).replace("➜ was drawn.", "")
     )
