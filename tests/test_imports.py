@@ -27,10 +27,12 @@ ORDER = [
     {"history"},
     {"sampling"},
     {"backbones"},
+    {"quantization"},  # the same models with smaller numbers
     {"weights"},  # where the files of `models` come from
     {"models"},
     {"stopping"},  # the end of the loop of step 5
     {"generation"},
+    {"model_costs"},  # what a model costs, and what a smaller one loses
     {"postprocess"},
     {"extraction"},  # the second half of step 6: a value out of a reply
     {"passages"},  # a folder of texts, cut up for `retrieval`

@@ -1,0 +1,188 @@
+"""What a model costs and what a smaller one loses: megabytes, tokens a second, and how far its guesses have moved.
+
+Guesses are compared by the KL divergence, in bits: how much more surprised one is, on average, who takes the guesses of
+the smaller model for those of the reference. Speeds are measured where this runs, and differ from run to run.
+"""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from .errors import EngineError, SettingsError
+from .generation import stream
+from .models import find_model
+from .settings import GenerationSettings
+
+TOP_N = 1000  # tokens whose probabilities llama.cpp is asked for; all 49,152 would take it half a second each time
+
+
+def kl_divergence(probs: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """How many bits more surprise `other` brings, on average, when the tokens really come by `probs`.
+
+    0 where both are equal, never below. (0.5, 0.5) against (0.75, 0.25): half the time -0.585, half the time 1 bit, in
+    the mean 0.21 bits. Infinite where `other` excludes what is possible.
+    probs, other: shape (…, vocab_size), each row adds up to 1; gives shape (…). Source: Kullback and Leibler 1951.
+    """
+    probs, other = probs.double(), other.double()
+    terms = torch.where(probs > 0, probs * (probs.log2() - other.log2()), 0)
+    return terms.sum(dim=-1).clamp(min=0)  # rounding can end a little below 0
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far the guesses of a model are from those of the reference, over all places of some texts.
+
+    kl: the mean KL divergence in bits; same_favourite: the share of the places with the same most likely token.
+    """
+
+    kl: float
+    same_favourite: float
+    n_places: int
+
+
+class Reference:
+    """A model's guesses for the next token at every place of some texts, kept to compare other models with.
+
+    probs: one tensor for each text, shape (n_tokens, vocab_size). Raises EngineError for a model without logits.
+    """
+
+    def __init__(self, backbone: Any, texts: Sequence[str]):
+        if not texts or not all(backbone.tokenizer.encode(text) for text in texts):
+            raise SettingsError("To compare models, give a list of texts, none of them empty.")
+        self.input_ids = [backbone.tokenizer.encode(text) for text in texts]
+        self.probs = [_probs(backbone, input_ids) for input_ids in self.input_ids]
+
+    def distance(self, backbone: Any) -> Distance:
+        """How far this model's guesses are from the kept ones. It must have the same vocabulary."""
+        measure = _against_llama_cpp if backbone.engine == "llama.cpp" else _against_logits
+        pairs = [
+            pair
+            for input_ids, probs in zip(self.input_ids, self.probs, strict=True)
+            for pair in measure(backbone, input_ids, probs)
+        ]
+        kls, same = zip(*pairs, strict=True)
+        return Distance(sum(kls) / len(kls), sum(same) / len(same), len(pairs))
+
+
+def _probs(backbone, input_ids):
+    """One pass gives the guesses at all places of a text: shape (n_tokens, vocab_size)."""
+    if backbone.engine != "transformers" or backbone.family != "decoder":
+        raise EngineError(
+            f"{backbone.name} does not give its logits for every place of a text: load a decoder, such as 'smollm2', "
+            "with engine='transformers'."
+        )
+    with torch.inference_mode():
+        logits = backbone.model(torch.tensor([input_ids], device=backbone.device), use_cache=False).logits[0]
+    return logits.softmax(dim=-1).cpu()
+
+
+def _against_logits(backbone, input_ids, probs):
+    other = _probs(backbone, input_ids)
+    if other.shape != probs.shape:
+        raise EngineError(f"{backbone.name} has another vocabulary, so its guesses cannot be compared one by one.")
+    same = probs.argmax(dim=-1) == other.argmax(dim=-1)
+    return list(zip(kl_divergence(probs, other).tolist(), same.tolist(), strict=True))
+
+
+def _against_llama_cpp(backbone, input_ids, probs):
+    for place in range(len(input_ids)):
+        known = llama_cpp_probs(backbone, input_ids[: place + 1])
+        token_ids, listed = list(known), list(known.values())
+        mine, theirs = probs[place][token_ids].double(), torch.tensor(listed, dtype=torch.double)
+        # All tokens that are not listed count as one; that can only make the divergence smaller.
+        rest = [(1 - part.sum()).clamp(min=1e-9).view(1) for part in (mine, theirs)]
+        kl = kl_divergence(torch.cat([mine, rest[0]]), torch.cat([theirs, rest[1]]))
+        yield kl.item(), token_ids[0] == probs[place].argmax().item()
+
+
+def llama_cpp_probs(backbone: Any, input_ids: list[int], n: int = TOP_N) -> dict[int, float]:
+    """The n most likely next tokens in llama.cpp and their probabilities, the best first. Raises EngineError."""
+    answers: list[dict] = []
+    request = {"prompt": list(input_ids), "max_tokens": 1, "logprobs": n, "temperature": 0, "cache_prompt": True}
+    backbone._server.handle_completions(request, lambda answer: answers.append(answer) and False)
+    if "error" in answers[0]:
+        raise EngineError(f"llama.cpp could not do this: {answers[0]['error'].get('message', answers[0])}")
+    entry = answers[0]["choices"][0]["logprobs"]["content"][0]
+    return {token["id"]: math.exp(token["logprob"]) for token in entry["top_logprobs"]}
+
+
+# --- size and speed
+
+
+def megabytes(backbone: Any) -> float:
+    """The size of a model's weights in millions of bytes: in memory, or of its file for llama.cpp."""
+    if backbone.engine == "llama.cpp":
+        return find_model(backbone.name).gguf.stat().st_size / 1e6
+    tensors = [*backbone.model.parameters(), *backbone.model.buffers()]
+    return sum({tensor.data_ptr(): tensor.nbytes for tensor in tensors}.values()) / 1e6
+
+
+def tokens_per_second(backbone: Any, *, n_tokens: int = 24) -> float:
+    """How fast a model writes here and now, after its first token."""
+    settings = GenerationSettings(temperature=0, max_new_tokens=n_tokens)
+    steps = stream(backbone, backbone.tokenizer.encode("Once upon a time"), settings)
+    next(steps)  # it has to wait until the prompt is read
+    start = time.perf_counter()
+    n_written = sum(1 for _ in steps)
+    return n_written / (time.perf_counter() - start)
+
+
+def memory_speed(*, megabytes: int = 400) -> float:
+    """How many gigabytes a second this machine reads from its memory: a short trial, with the threads of PyTorch.
+
+    No model writes faster than this, divided by its size: each token needs every weight once.
+    """
+    numbers = torch.ones(megabytes * 250_000)  # 4 bytes each
+    seconds = []
+    for _ in range(4):
+        start = time.perf_counter()
+        numbers.sum()
+        seconds.append(time.perf_counter() - start)
+    return megabytes / 1000 / min(seconds)
+
+
+# --- side by side
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """One row of a comparison; see `Distance`, `megabytes` and `tokens_per_second`."""
+
+    name: str
+    megabytes: float
+    tokens_per_second: float
+    kl: float
+    same_favourite: float
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """Models side by side, one row each; it shows itself as a table."""
+
+    rows: tuple[ModelCost, ...]
+
+    def __getitem__(self, name: str) -> ModelCost:
+        return next(row for row in self.rows if row.name == name)
+
+    def __repr__(self) -> str:
+        width = max(len(row.name) for row in self.rows)
+        lines = [f"{'':{width}}  megabytes  tokens/s  KL in bits  same favourite"]
+        lines += [
+            f"{row.name:{width}}  {row.megabytes:9.0f}  {row.tokens_per_second:8.0f}  {row.kl:10.4f}  "
+            f"{row.same_favourite:14.0%}"
+            for row in self.rows
+        ]
+        return "\n".join(lines)
+
+
+def compare(reference: Reference, models: Mapping[str, Any], *, n_tokens: int = 24) -> Comparison:
+    """Measure each model: its size, its speed here and now, and how far its guesses are from the reference."""
+    rows = []
+    for name, backbone in models.items():
+        distance, speed = reference.distance(backbone), tokens_per_second(backbone, n_tokens=n_tokens)
+        rows.append(ModelCost(name, megabytes(backbone), speed, distance.kl, distance.same_favourite))
+    return Comparison(tuple(rows))
