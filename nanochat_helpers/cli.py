@@ -126,9 +126,13 @@ def chat(
         str | None, typer.Argument(help="What to say. Without it, a conversation begins.", show_default=False)
     ] = None,
     model: Annotated[
-        str, typer.Option(help="A model's name (see: nanochat models), folder or .gguf file.")
-    ] = "smollm2",
+        str | None, typer.Option(help="A model's name (see: nanochat models), folder or .gguf file. [smollm2]")
+    ] = None,
     engine: EngineOption = Engine.AUTO,
+    server: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Use a model on this server, such as http://127.0.0.1:8000/v1."),
+    ] = None,
     system: Annotated[str | None, typer.Option(help="How the chatbot should behave.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Below 1 safer, above 1 wilder; 0 = no luck. [0.7]")] = None,
     top_k: Annotated[int | None, typer.Option(help="Keep the k most likely tokens; 0 = off. [0]")] = None,
@@ -153,6 +157,7 @@ def chat(
     """Talk to a model: one message, or a conversation with /settings, /reset, /trace and /help."""
     from dataclasses import fields
 
+    from .backbones.remote import connect
     from .chat import Chat, load_chat_model, user_message
     from .prompts import check_message
     from .settings import GenerationSettings
@@ -164,7 +169,11 @@ def chat(
     if message is not None:
         check_utf8(message)
         user_message(message)  # a mistake should show before seconds are spent on the model
-    conversation = Chat(load_chat_model(model, engine=engine.value), system=system, settings=settings)
+    if server is None:
+        backbone = load_chat_model(model or "smollm2", engine=engine.value)
+    else:
+        backbone = connect(server, model)
+    conversation = Chat(backbone, system=system, settings=settings)
     if message is None:
         Conversation(conversation).run()
         return

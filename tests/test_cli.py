@@ -143,6 +143,20 @@ def test_a_terminal_without_unicode_is_served(nanochat, monkeypatch):
     assert terminal.getvalue() == rb"\u6c49\u5b57" + b"\n"
 
 
+def test_a_model_on_a_server_is_one_option_away(nanochat, monkeypatch):
+    asked = []
+    backbone = ScriptedBackbone("Far away.")
+    monkeypatch.setattr("nanochat_helpers.backbones.remote.connect", lambda *said: asked.append(said) or backbone)
+    assert nanochat("chat", "Hi", "--server", "http://there/v1", "--model", "big") == (0, "Far away.\n", "")
+    assert asked == [("http://there/v1", "big")]
+
+
+def test_a_server_that_is_no_address_is_one_line(nanochat):
+    code, out, err = nanochat("chat", "Hi", "--server", "there")
+    assert (code, out) == (2, "")
+    assert is_one_helpful_line(err, "'there' is no address of a server", "http://")
+
+
 # --- chat from a pipe
 
 
