@@ -6,7 +6,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .generation import stream
+from .generation import stream, stream_messages
 from .history import check_function
 from .passages import Passage
 from .postprocess import clean
@@ -30,22 +30,38 @@ def summarise_with(backbone: Any, settings: GenerationSettings | None = None) ->
     settings = settings or SUMMARY_SETTINGS
 
     def summarise(summary: str, messages: list[dict]) -> str:
-        tokenizer = backbone.tokenizer
-        input_ids = encode_prompt(summary_request(summary, messages), tokenizer).input_ids
-        if len(input_ids) > MOST_TOKENS and len(messages) > 1:
+        request = summary_request(summary, messages)
+        is_long = _count_tokens(backbone, request) > MOST_TOKENS
+        if is_long and len(messages) > 1:
             middle = len(messages) // 2
             return summarise(summarise(summary, messages[:middle]), messages[middle:])
-        if len(input_ids) > MOST_TOKENS:
+        if is_long:
             beginning = {**messages[0], "content": messages[0]["content"][:MOST_TOKENS]}
-            input_ids = encode_prompt(summary_request(summary, [beginning]), tokenizer).input_ids
-        stop = (*settings.stop, *stop_strings(tokenizer))
-        steps = list(stream(backbone, input_ids, settings.change(stop=stop)))
-        text = "".join(step.text for step in steps)
-        finish_reason = (steps[-1].finish_reason if steps else None) or "length"
-        cleaned = clean(text, special_tokens=tokenizer.all_special_tokens, stop=stop, finish_reason=finish_reason)
-        return cleaned.text
+            request = summary_request(summary, [beginning])
+        return _write(backbone, request, settings)
 
     return summarise
+
+
+def _count_tokens(backbone, messages):
+    if backbone.engine == "remote":
+        return backbone.estimate_tokens(messages)
+    return len(encode_prompt(messages, backbone.tokenizer).input_ids)
+
+
+def _write(backbone, messages, settings):
+    """The model's clean answer to these messages alone."""
+    special_tokens: list[str] = []
+    if backbone.engine == "remote":
+        steps = list(stream_messages(backbone, messages, settings))
+    else:
+        tokenizer = backbone.tokenizer
+        settings = settings.change(stop=(*settings.stop, *stop_strings(tokenizer)))
+        special_tokens = tokenizer.all_special_tokens
+        steps = list(stream(backbone, encode_prompt(messages, tokenizer).input_ids, settings))
+    text = "".join(step.text for step in steps)
+    finish_reason = (steps[-1].finish_reason if steps else None) or "length"
+    return clean(text, special_tokens=special_tokens, stop=settings.stop, finish_reason=finish_reason).text
 
 
 def summary_request(summary: str, messages: Sequence[dict]) -> list[dict]:

@@ -13,8 +13,11 @@ import pytest
 from nanochat_helpers import Chat, GenerationSettings, connect
 from nanochat_helpers.backbones.remote import DEFAULT_CONTEXT, RemoteBackbone
 from nanochat_helpers.errors import ContextError, ModelError, NanoChatError, RemoteError, SettingsError
+from nanochat_helpers.history import RunningSummary
+from nanochat_helpers.memory import summarise_with
 from nanochat_helpers.views.xray import xray_html
 from nanochat_helpers.views.xray_data import xray_data
+from nanochat_helpers.widgets import chat_panel
 
 KEY = "sk-a-secret-that-nobody-may-see"
 
@@ -297,6 +300,25 @@ def test_the_x_ray_of_a_reply_from_a_server_can_be_walked_through(server):
     pages = [xray_html(data, place) for place in range(len(data.stations))]
     assert any("does not tell them" in page for page in pages)
     assert any("The server chooses the tokens itself" in page for page in pages)
+
+
+def test_a_model_on_a_server_can_sum_up_old_turns(server):
+    history = RunningSummary(summarise_with(connect(server.url)), max_history=0)
+    chat = Chat(connect(server.url), history=history)
+    server.pieces = ("They spoke", " of the sea.")
+    chat.send("Tell me about the sea.")
+    chat.send("And the land?")
+    sent = server.requests[-1]["messages"]
+    assert "They spoke of the sea." in sent[0]["content"] and len(sent) == 2
+
+
+def test_the_chat_panel_talks_with_a_model_on_a_server(server):
+    panel = chat_panel(Chat(connect(server.url)))
+    panel.controls["message"].value = "Hello"
+    panel.controls["send"].click()
+    panel.wait()
+    assert panel.chat.last_reply.text == "Hi there"
+    assert panel.controls["message"].value == ""
 
 
 # --- what goes wrong
