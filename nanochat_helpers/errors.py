@@ -14,6 +14,7 @@ NanoChatError
 │   └── RemoteError          a server with a model refused, broke off or did not answer
 ├── DocumentError            a file or folder of texts cannot be used for a search
 ├── ServeError               NanoChat's own server or page cannot be started
+│   └── BusyError            as many as may wait for the model are waiting; `retry_after` says when to come again
 ├── WorkflowError            a workflow has a mistake; names the step and the key
 └── TraceError               a trace file is damaged or from another version
 """
@@ -73,6 +74,14 @@ class DocumentError(NanoChatError, ValueError):
 
 class ServeError(NanoChatError):
     """NanoChat's own server or page cannot be started."""
+
+
+class BusyError(ServeError):
+    """As many as may wait for the model are waiting. retry_after: when to come again, in seconds."""
+
+    def __init__(self, message: str, retry_after: int):
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class WorkflowError(NanoChatError, ValueError):

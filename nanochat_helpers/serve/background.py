@@ -1,0 +1,131 @@
+"""A server that runs beside the program that started it: for a lesson, which is its own client, and for tests.
+
+In: an app, such as `make_app` gives. Out: its address. `run` is the same server as the main thing of a program.
+"""
+
+import signal
+import socket
+import threading
+import time
+
+import uvicorn
+from fastapi import FastAPI
+
+from ..errors import ServeError
+from .worker import ModelWorker
+
+START_SECONDS = 10.0
+FLUSH_SECONDS = 3.0  # how long answers that are done may take to reach their clients when the server stops
+
+
+class Server(uvicorn.Server):
+    """uvicorn, but told to stop it first lets the replies end that it has begun.
+
+    grace: how many seconds these have. Who asks meanwhile is refused with 503. A second signal ends it at once.
+    """
+
+    def __init__(self, app: FastAPI, *, grace: float = 10.0):
+        # Nothing that clients send is logged: uvicorn's own warnings are fixed sentences.
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=FLUSH_SECONDS,
+        )
+        super().__init__(config)
+        self.worker: ModelWorker = app.state.worker
+        self.grace, self._deadline = grace, None
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        """Begin to stop at the first signal, stop at once at the second."""
+        if self._deadline is not None:
+            super().handle_exit(sig, frame)
+        self.leave_off()
+
+    def leave_off(self) -> None:
+        """Take no more requests; the server stops as soon as nobody waits for a reply any more."""
+        self._deadline = self._deadline or time.monotonic() + self.grace
+        # A signal may come while this very thread holds the worker's lock: another thread asks it to close.
+        threading.Thread(target=self.worker.close, args=(None,), name="close", daemon=True).start()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second uvicorn asks whether to stop."""
+        is_over = self._deadline is not None and (self.worker.is_free or time.monotonic() > self._deadline)
+        if is_over and not self.worker.is_free:
+            self.worker.close(0.0)
+        return await super().on_tick(counter) or is_over
+
+
+class BackgroundServer:
+    """A server in a thread of its own; as a context manager it stops at the end of the block.
+
+    port: 0 takes a free one. Raises ServeError where the port is taken.
+    """
+
+    def __init__(self, app: FastAPI, *, host: str = "127.0.0.1", port: int = 0, grace: float = 0.0):
+        self.app, self.host, self.port, self.grace = app, host, port, grace
+        self._server, self._thread, self._socket = None, None, None
+
+    @property
+    def url(self) -> str:
+        """The address of its API, for a client's base_url."""
+        return f"http://{self.host}:{self.port}/v1"
+
+    def start(self) -> "BackgroundServer":
+        """Start, and wait until it answers. A server that runs already goes on."""
+        if self._thread is not None:
+            return self
+        self._socket = listen(self.host, self.port)
+        self.port = self._socket.getsockname()[1]
+        self._server = Server(self.app, grace=self.grace)
+        sockets = {"sockets": [self._socket]}
+        self._thread = threading.Thread(target=self._server.run, kwargs=sockets, name="server", daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + START_SECONDS
+        while not self._server.started:
+            if time.monotonic() > deadline or not self._thread.is_alive():
+                self.stop()
+                raise ServeError(f"The server did not start within {START_SECONDS:g} seconds: please try again.")
+            time.sleep(0.005)
+        return self
+
+    def stop(self) -> None:
+        """Stop, once replies that have begun are done or the time for that is over. Nothing happens if it stands."""
+        if self._thread is None:
+            return
+        self._server.leave_off()
+        self._thread.join(self.grace + FLUSH_SECONDS + 2)
+        self._socket.close()
+        self._server = self._thread = self._socket = None
+
+    def __enter__(self) -> "BackgroundServer":
+        return self.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+
+def run(app: FastAPI, listening: socket.socket, *, grace: float = 10.0) -> None:
+    """Serve until SIGTERM or Ctrl-C, on a socket that listens already."""
+    Server(app, grace=grace).run(sockets=[listening])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections. Raises ServeError in words where the port or the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if hasattr(signal, "SIGTERM"):
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(512)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        why = getattr(error, "strerror", None) or error
+        raise ServeError(
+            f"Port {port} of {host!r} cannot be had ({why}): stop what uses it, or take another --port."
+        ) from error
+    return listening
