@@ -40,6 +40,9 @@ ELSEWHERE = {
     "08_chatbot.ipynb",
     "09_safety.ipynb",
     "10_rag_lite.ipynb",
+    "11_smaller_and_bigger.ipynb",
+    "12_delivery.ipynb",
+    "13_build_your_own.ipynb",
 }
 
 
