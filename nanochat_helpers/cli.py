@@ -256,6 +256,39 @@ def doctor(
     raise typer.Exit(1 if fixes else 0)
 
 
+@app.command(epilog="Example: nanochat serve --model smollm2 --port 8000")
+def serve(
+    model: Annotated[
+        str, typer.Option(help="A model's name (see: nanochat models), folder or .gguf file.")
+    ] = "smollm2",
+    engine: EngineOption = Engine.AUTO,
+    host: Annotated[
+        str, typer.Option(help="Where to listen; 0.0.0.0 lets other machines in, and then a key is needed.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Make up a key that clients must send, and show it.")
+    ] = False,
+    no_key: Annotated[bool, typer.Option("--no-key", help="Let everybody in who can reach the server.")] = False,
+    max_waiting: Annotated[int, typer.Option(min=0, help="How many may wait in line for the model.")] = 32,
+    max_tokens: Annotated[int, typer.Option(min=1, help="The longest reply that may be asked for.")] = 1024,
+) -> None:
+    """Answer programs over HTTP, as OpenAI's API does. A key can also be set as NANOCHAT_SERVE_KEY."""
+    from .chat import load_chat_model
+    from .serve.command import serve as run_server
+
+    run_server(
+        lambda: load_chat_model(model, engine=engine.value),
+        host=host,
+        port=port,
+        new_key=new_key,
+        no_key=no_key,
+        max_waiting=max_waiting,
+        max_tokens=max_tokens,
+        say=typer.echo,
+    )
+
+
 @models_app.callback(invoke_without_command=True)
 def models(context: typer.Context) -> None:
     """List, fetch or remove models. Example: nanochat models fetch smollm2"""

@@ -1,7 +1,7 @@
 """What a client gets back, in OpenAI's shapes: a completion, the chunks of a stream, a list of models, an error.
 
-In: the pieces and the Reply of a Chat. Out: dicts for JSON. Added to OpenAI's: `stop_reason` (the stop string that ended
-the reply, as vLLM tells it), `context_length` of a model, and on request the `trace` of a reply.
+In: the pieces and the Reply of a Chat. Out: dicts for JSON. Added to OpenAI's: `stop_reason` (the stop string that
+ended the reply, as vLLM tells it), `context_length` of a model, and on request the `trace` of a reply.
 """
 
 import json
