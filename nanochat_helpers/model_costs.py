@@ -117,8 +117,8 @@ def megabytes(backbone: Any) -> float:
     """The size of a model's weights in millions of bytes: in memory, or of its file for llama.cpp."""
     if backbone.engine == "llama.cpp":
         return find_model(backbone.name).gguf.stat().st_size / 1e6
-    tensors = [*backbone.model.parameters(), *backbone.model.buffers()]
-    return sum({tensor.data_ptr(): tensor.nbytes for tensor in tensors}.values()) / 1e6
+    tensors = [*backbone.model.parameters(), *backbone.model.buffers()]  # one that is used twice stands here once
+    return sum(tensor.nbytes for tensor in tensors) / 1e6
 
 
 def tokens_per_second(backbone: Any, *, n_tokens: int = 24) -> float:

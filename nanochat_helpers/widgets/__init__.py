@@ -33,6 +33,7 @@ _HOME = {
     "threshold_widget": "retrieval",
     "chat_panel": "chat",
     "xray_widget": "xray",
+    "rounded_row_widget": "quantization",
     "workflow_diagram": "workflow",
 }
 __all__ = list(_HOME)
