@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import EngineError, ModelDamagedError, NanoChatError
+from .prompts import add_instruction_template
 from .weights.cache import cache_dir, damaged, how_to_mend
 from .weights.catalogue import CATALOGUE, ModelCard
 from .weights.progress import quiet_libraries
@@ -31,23 +32,28 @@ __all__ = [
 ENGINES = ("auto", "transformers", "llama.cpp")
 
 
-def load_model(name: str | Path = "smollm2", *, engine: str = "auto", show_progress: bool = True) -> Backbone:
+def load_model(
+    name: str | Path = "smollm2", *, engine: str = "auto", device: str = "cpu", show_progress: bool = True
+) -> Backbone:
     """Load a model by its name, fetching it first if it is not on this machine.
 
     `name` is one of the CATALOGUE, a hub id ("owner/name"), a folder, or a path to a `.gguf` file.
     `engine` is "transformers" (exact logits at every step), "llama.cpp" (the same weights, several times faster, no
     logits) or "auto", which is transformers: whoever only chats asks `chat_engine` first.
+    `device` is where it computes: "cpu", "cuda" (an NVIDIA GPU), "mps" (that of a newer Mac), or "auto", which is a GPU
+    where there is one. llama.cpp computes on the CPU, with "auto" too. A GPU that is not there is an EngineError.
     """
     if engine not in ENGINES:
         raise EngineError(f"engine={engine!r} is not known; allowed are {', '.join(ENGINES)}.")
     if engine == "llama.cpp" and not engine_available(engine):
         raise EngineError("engine='llama.cpp' is not installed. Run: pip install xllamacpp")
+    device = _settle_device(device, engine)  # before a long download that would be of no use
     files = fetch_model(name, show_progress=show_progress)
     if engine == "llama.cpp" and files.gguf is None:
         raise EngineError(f"{name} has no .gguf file, which llama.cpp needs; load it with engine='transformers'.")
     _check(files)
     with _reading(files, files.gguf if engine == "llama.cpp" else files.folder):
-        backbone = _load_gguf(files) if engine == "llama.cpp" else _load_folder(files)
+        backbone = _load_gguf(files) if engine == "llama.cpp" else _load_folder(files, device)
     _settle_special_tokens(backbone.tokenizer, files)
     return backbone
 
@@ -63,6 +69,8 @@ def load_tokenizer(name: str | Path = "smollm2", *, show_progress: bool = True) 
 
     with _reading(files, files.folder):
         tokenizer = Tokenizer.from_pretrained(files.folder, local_files_only=True)
+    if files.card.family == "encoder-decoder":
+        add_instruction_template(tokenizer)
     _settle_special_tokens(tokenizer, files)
     return tokenizer
 
@@ -80,11 +88,14 @@ def chat_engine(engine: str, files: ModelFiles) -> str:
     return "llama.cpp" if files.gguf is not None and engine_available("llama.cpp") else "transformers"
 
 
-def _load_folder(files: ModelFiles) -> Backbone:
+def _load_folder(files: ModelFiles, device: str) -> Backbone:
     quiet_libraries()
+    from .backbones.encoder_decoder import EncoderDecoderBackbone
     from .backbones.local import LocalBackbone
 
-    return LocalBackbone.load(files.name, files.folder, family=files.card.family)
+    family = files.card.family
+    kind = EncoderDecoderBackbone if family == "encoder-decoder" else LocalBackbone
+    return kind.load(files.name, files.folder, family=family, device=device)
 
 
 def _load_gguf(files: ModelFiles) -> Backbone:
@@ -92,6 +103,22 @@ def _load_gguf(files: ModelFiles) -> Backbone:
     from .backbones.llama_cpp import LlamaCppBackbone
 
     return LlamaCppBackbone.load(files.name, files.gguf, tokenizer_folder=files.folder)
+
+
+def _settle_device(device: str, engine: str) -> str:
+    if device == "cpu":
+        return device  # which needs no torch to find out
+    from .backbones.devices import check_device, choose_device
+
+    if engine != "llama.cpp":
+        return choose_device(device)
+    check_device(device)
+    if device != "auto":
+        raise EngineError(
+            f"engine='llama.cpp' computes on the CPU here, not on device={device!r}: leave device out, "
+            "or use engine='transformers'."
+        )
+    return "cpu"
 
 
 @contextlib.contextmanager

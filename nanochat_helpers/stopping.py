@@ -13,22 +13,28 @@ from .tokens import TextDecoder
 
 
 def room_for_reply(backbone, prompt_length: int, settings: GenerationSettings) -> int:
-    """How many tokens a reply to this prompt can have: what the settings allow, and the context has room for."""
+    """How many tokens a reply to this prompt can have: what the settings allow, and the context has room for.
+
+    An encoder-decoder writes into a text of its own, where the prompt takes no room: its reply may be as long as the
+    context, and max_length counts, as in transformers, only the start token before it.
+    """
     check_can_write(backbone.name, backbone.family)
     if not isinstance(settings, GenerationSettings):
         raise SettingsError(f"settings must be GenerationSettings(...), not {settings!r:.60}.")
-    if prompt_length >= backbone.context_length:
+    apart = backbone.family == "encoder-decoder"
+    room = backbone.context_length - (0 if apart else prompt_length)
+    if room < 1 or prompt_length > backbone.context_length:
         raise ContextError(
-            f"The prompt has {prompt_length} tokens, but {backbone.name} takes {backbone.context_length}, "
-            "its reply included: please make it shorter."
+            f"The prompt has {prompt_length} tokens, but {backbone.name} takes {backbone.context_length}"
+            f"{'' if apart else ', its reply included'}: please make it shorter."
         )
-    budget = settings.token_budget(prompt_length)
+    budget = settings.token_budget(1 if apart else prompt_length)
     if budget == 0:
+        counted = "the start token" if apart else f"the prompt, too, which already has {prompt_length} tokens"
         raise SettingsError(
-            f"max_length={settings.max_length} counts the prompt, too, which already has {prompt_length} tokens: "
-            "raise it, or set max_new_tokens instead."
+            f"max_length={settings.max_length} counts {counted}: raise it, or set max_new_tokens instead."
         )
-    return min(budget, backbone.context_length - prompt_length)
+    return min(budget, room)
 
 
 class StopStringWatch:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted import VOCAB_SIZE, ByteTokenizer
 from torch import nn
-from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
+from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM
 
 from nanochat_helpers.backbones import llama_cpp, tuning
 from nanochat_helpers.backbones.llama_cpp import LlamaCppBackbone
@@ -221,15 +221,6 @@ def test_an_encoder_refuses_to_chat_and_says_what_it_is_good_for():
         bert.next_token_logits([1, 2])
     with pytest.raises(CannotChatError, match=r"minibert is an encoder: .* cannot chat.* good for search"):
         list(stream(bert, [1, 2], GenerationSettings()))
-
-
-def test_an_encoder_decoder_gives_no_single_next_tokens():
-    config = T5Config(vocab_size=VOCAB_SIZE, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
-    t5 = LocalBackbone(
-        "minit5", T5ForConditionalGeneration(config), ByteTokenizer(is_chat=False), family="encoder-decoder"
-    )
-    with pytest.raises(EngineError, match="minit5 is an encoder-decoder"):
-        t5.next_token_logits([1, 2])
 
 
 @pytest.mark.parametrize(("eos", "expected"), [(None, {257}), (5, {5, 257}), ([5, 6], {5, 6, 257})])

@@ -128,3 +128,81 @@ def write_gpt2(folder: Path) -> Path:
         '{"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|endoftext|>", "model_max_length": 64}'
     )
     return folder
+
+
+SENTENCES = ["the cat sat on the mat", "hello world", "What is the capital of France?", "Translate to German: hello"]
+
+
+def write_bert(folder: Path) -> Path:
+    """Write a random BERT, as in a repository of sentence-transformers: a WordPiece tokenizer, no head that writes."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(0)
+    words = sorted({word.strip("?:").lower() for sentence in SENTENCES for word in sentence.split()})
+    letters = [chr(number) for number in range(ord("a"), ord("z") + 1)]
+    vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, *letters, *(f"##{letter}" for letter in letters)]
+    vocab = list(dict.fromkeys([*vocab, *"?:.,!"]))
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    BertModel(BertConfig(vocab_size=len(vocab), max_position_embeddings=64, **sizes)).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(vocab) + "\n", encoding="utf-8")
+    _wordpiece(vocab).save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer", "model_max_length": 64}')
+    (folder / "modules.json").write_text("[]")  # a file of sentence-transformers that nobody here needs
+    return folder
+
+
+def write_t5(folder: Path) -> Path:
+    """Write a random T5 with a Unigram tokenizer, as Google's flan-t5-small has it on the hub."""
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    torch.manual_seed(0)
+    tokenizer = _unigram()
+    config = T5Config(
+        vocab_size=tokenizer.get_vocab_size() + 4,  # T5, too, has more outputs than words
+        d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2, n_positions=64,
+        feed_forward_proj="gated-gelu", tie_word_embeddings=False,
+        decoder_start_token_id=0, pad_token_id=0, eos_token_id=1,
+    )  # fmt: skip
+    model = T5ForConditionalGeneration(config)
+    for weights in model.parameters():
+        torch.nn.init.normal_(weights, std=0.5)  # T5 starts so small that all tokens would be about as likely
+    model.save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(
+        '{"tokenizer_class": "T5Tokenizer", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>", '
+        '"extra_ids": 0, "model_max_length": 64}'
+    )
+    return folder
+
+
+def _wordpiece(vocab: list[str]):
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+    ids = {token: number for number, token in enumerate(vocab)}
+    tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    ends = [(token, ids[token]) for token in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
+    return tokenizer
+
+
+def _unigram():
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+    words = sorted({f"▁{word}" for sentence in SENTENCES for word in sentence.split()})
+    letters = [chr(number) for number in range(33, 127) if chr(number) not in "<{}"]  # T5 knows no brace either
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0), *((word, -3.0) for word in words)]
+    tokenizer = Tokenizer(models.Unigram([*pieces, *((letter, -6.0) for letter in letters)], unk_id=2))
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always")]
+    )
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    tokenizer.add_special_tokens(["<pad>", "</s>", "<unk>"])
+    return tokenizer

@@ -1,14 +1,14 @@
 """Step 4, model inference: the models behind the chatbot, all used in the same way.
 
-`local` runs a model with transformers and shows its logits; `llama_cpp` runs the same weights several times faster, but
-chooses the tokens itself. `models` finds and loads them.
+`local` runs a model with transformers and shows its logits, `encoder_decoder` those of a model with two halves;
+`llama_cpp` runs the same weights several times faster, but chooses the tokens itself. `models` finds and loads them.
 """
 
 import os
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..errors import CannotChatError, EngineError
+from ..errors import CannotChatError
 from ..tokens import check_token_ids
 
 
@@ -18,7 +18,8 @@ class Backbone(Protocol):
     name: str
     engine: str  # "transformers" or "llama.cpp"
     tokenizer: object
-    context_length: int  # tokens, prompt and reply together
+    device: str  # where it computes: "cpu", "cuda" or "mps"
+    context_length: int  # tokens, prompt and reply together; for an encoder-decoder each may have so many
     family: str  # "decoder", "encoder" or "encoder-decoder"
     is_chat: bool  # was it trained on conversations, and has it a chat template?
     eos_token_ids: frozenset[int]  # any of these ends a reply
@@ -30,16 +31,11 @@ def usable_cores() -> int:
 
 
 def check_can_write(name: str, family: str) -> None:
-    """Refuse models that have no next token to give after a prompt. Raises CannotChatError or EngineError."""
+    """Refuse models that have no next token to give after a prompt. Raises CannotChatError."""
     if family == "encoder":
         raise CannotChatError(
             f"{name} is an encoder: it reads a text and gives numbers that stand for its meaning, but it cannot write, "
             "so it cannot chat. It is good for search and for sorting texts by topic. To chat, load 'smollm2'."
-        )
-    if family == "encoder-decoder":
-        raise EngineError(
-            f"{name} is an encoder-decoder: one half reads, the other writes, and NanoChat's loop, which goes on from "
-            "a prompt, does not fit it. To chat, load 'smollm2'."
         )
 
 

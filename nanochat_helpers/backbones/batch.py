@@ -5,26 +5,26 @@ A pass reads every weight of the model once, for one text or for a hundred; that
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import Cache
 
 
 class Batch:
     """Texts that are written together.
 
-    logits: the scores for the next token of each text, shape (n_texts, vocab_size). At first there is one text, the
-    prompt; `step` lets texts go on, branch and end.
+    forward: runs the model. It takes the new tokens of each text, all equally many, and the cache of what was before;
+        it gives the scores for the next token of each, shape (n_texts, vocab_size).
+    logits: these scores. At first there is one text, the prompt; `step` lets texts go on, branch and end.
     """
 
-    def __init__(self, model: PreTrainedModel, input_ids: list[int]):
-        from transformers import DynamicCache
-
-        self._model, self._cache = model, DynamicCache(config=model.config)
-        self.logits = self._forward([input_ids])
+    def __init__(self, forward: Callable[[list[list[int]], Cache], torch.Tensor], cache: Cache, input_ids: list[int]):
+        self._forward, self._cache = forward, cache
+        self.logits = forward([input_ids], cache)
 
     def step(self, parents: list[int], token_ids: list[int]) -> None:
         """Make the next texts: each is one of the texts so far (its place in `logits`) and one token more.
@@ -33,11 +33,4 @@ class Batch:
         """
         if parents != list(range(len(self.logits))):
             self._cache.batch_select_indices(torch.tensor(parents))
-        self.logits = self._forward([[token_id] for token_id in token_ids])
-
-    def _forward(self, new_ids):
-        with torch.inference_mode():
-            output = self._model(
-                input_ids=torch.tensor(new_ids), past_key_values=self._cache, use_cache=True, logits_to_keep=1
-            )
-        return output.logits[:, -1].clone()
+        self.logits = self._forward([[token_id] for token_id in token_ids], self._cache)

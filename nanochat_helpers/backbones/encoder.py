@@ -14,7 +14,7 @@ LONGEST = 256  # tokens of a text that are read; MiniLM was trained on texts up 
 
 
 def embed(backbone, texts: Sequence[str], *, batch_size: int = 16) -> torch.Tensor:
-    """One vector for each text, shape (texts, hidden_size), float32: the mean over its tokens, made 1 long.
+    """One vector for each text, shape (texts, hidden_size), float32, CPU: the mean over its tokens, made 1 long.
 
     Of a long text only the beginning is read, 256 tokens. The batch size changes the speed and not the vectors.
     Raises EngineError for a model that is no encoder, MessageError for what is no text.
@@ -35,8 +35,9 @@ def embed(backbone, texts: Sequence[str], *, batch_size: int = 16) -> torch.Tens
 def _vectors(backbone, texts):
     longest = min(LONGEST, backbone.context_length)
     batch = backbone.tokenizer(texts, padding=True, truncation=True, max_length=longest, return_tensors="pt")
+    batch = batch.to(backbone.device)
     with torch.inference_mode():
         of_tokens = backbone.model(**batch).last_hidden_state  # (texts, tokens, hidden_size)
     mask = batch["attention_mask"].unsqueeze(-1)  # 0 where a short text was filled up
     means = (of_tokens * mask).sum(dim=1) / mask.sum(dim=1)
-    return torch.nn.functional.normalize(means, dim=1)
+    return torch.nn.functional.normalize(means, dim=1).cpu()

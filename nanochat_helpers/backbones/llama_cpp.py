@@ -35,6 +35,7 @@ class LlamaCppBackbone:
 
     engine = "llama.cpp"
     family = "decoder"
+    device = "cpu"
 
     def __init__(self, name: str, gguf: Path | str, tokenizer, *, context_length: int, threads: int | None = None):
         xllamacpp = _import_xllamacpp()

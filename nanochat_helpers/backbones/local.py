@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from ..errors import ContextError
+from ..errors import ContextError, EngineError
 from . import check_can_write, check_input_ids
 from .batch import Batch
 from .encoder import embed
@@ -19,24 +19,31 @@ from .tuning import tune
 
 
 class LocalBackbone:
-    """A model that runs in this process, with float32 weights on the CPU."""
+    """A model that runs in this process, with float32 weights, on the CPU or on a GPU.
+
+    device: where it computes, "cpu", "cuda" or "mps". What it gives is always on the CPU.
+    """
 
     engine = "transformers"
 
     def __init__(self, name: str, model, tokenizer, *, family: str = "decoder"):
         self.name, self.model, self.tokenizer, self.family = name, model.eval(), tokenizer, family
+        self.device = model.device.type
         self.context_length = _context_length(model.config, tokenizer)
         self.is_chat = bool(getattr(tokenizer, "chat_template", None))
         self.eos_token_ids = _eos_token_ids(model, tokenizer)
         self.vocab_size = model.config.vocab_size
         self._lock = threading.RLock()
         self.forget()
-        if family == "decoder":
+        if family != "encoder" and self.device == "cpu":
             tune(model)
 
     @classmethod
-    def load(cls, name: str, folder: Path | str, *, family: str = "decoder") -> "LocalBackbone":
-        """Load a folder with config.json, model.safetensors and tokenizer files. Weights are data: never unpickled."""
+    def load(cls, name: str, folder: Path | str, *, family: str = "decoder", device: str = "cpu") -> "LocalBackbone":
+        """Load a folder with config.json, model.safetensors and tokenizer files. Weights are data: never unpickled.
+
+        device: see `devices`. Raises EngineError where it has no room for the model.
+        """
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
         from transformers.utils import logging
@@ -47,7 +54,7 @@ class LocalBackbone:
         model = classes[family].from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
         )
-        return cls(name, model, tokenizer, family=family)
+        return cls(name, _moved(model, device, name), tokenizer, family=family)
 
     def next_token_logits(self, input_ids: list[int]) -> torch.Tensor:
         """The model's score for every token of the vocabulary to come next: shape (vocab_size,), float32.
@@ -55,13 +62,13 @@ class LocalBackbone:
         Raises ContextError when there are more input_ids than the context holds, TokenError for what is no token id,
         CannotChatError for an encoder.
         """
-        input_ids = self._checked(input_ids)
+        input_ids = self._fitting(self._checked(input_ids))
         with self._lock:
             return self._next_token_logits(input_ids)
 
     def start_batch(self, input_ids: list[int]) -> Batch:
         """Begin many texts that all go on from these tokens; see `Batch`. It keeps a cache of its own."""
-        return Batch(self.model, self._checked(input_ids))
+        return Batch(self._forward, self._new_cache(), self._fitting(self._checked(input_ids)))
 
     def embed(self, texts: Sequence[str]) -> torch.Tensor:
         """One vector of length 1 for each text, shape (texts, 384) for MiniLM. Encoders only; see `encoder`."""
@@ -73,41 +80,49 @@ class LocalBackbone:
         self._cache = None
 
     def _next_token_logits(self, input_ids):
-        from transformers import DynamicCache
-
         # The last token always goes through the model: its output is what we want.
         kept = min(common_prefix_length(self._cached_ids, input_ids), len(input_ids) - 1)
         cache, surplus = self._cache, len(self._cached_ids) - kept
-        self.forget()  # should the forward pass be interrupted, a half-filled cache must not survive
+        self._cached_ids, self._cache = [], None  # should the pass be interrupted, no half-filled cache must survive
         if cache is None or kept == 0:
-            cache, kept = DynamicCache(config=self.model.config), 0
+            cache, kept = self._new_cache(), 0
         elif surplus:
             cache.crop(-surplus)
-        logits = self._forward(input_ids[kept:], cache)
+        logits = self._forward([input_ids[kept:]], cache)[0]
         self._cached_ids, self._cache = input_ids, cache
         return logits
 
+    def _new_cache(self):
+        from transformers import DynamicCache
+
+        return DynamicCache(config=self.model.config)
+
     def _forward(self, new_ids, cache):
+        """Run the model on the new tokens of each text: (n_texts, n_new) gives logits (n_texts, vocab_size)."""
+        new_ids = torch.tensor(new_ids, device=self.device)
         with torch.inference_mode():
-            output = self.model(
-                input_ids=torch.tensor([new_ids]),
-                past_key_values=cache,
-                use_cache=cache is not None,
-                logits_to_keep=1,
-            )
-        return output.logits[0, -1].clone()
+            output = self.model(input_ids=new_ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return last_logits(output)
 
     def _checked(self, input_ids):
         check_can_write(self.name, self.family)
         input_ids = check_input_ids(input_ids, self)
         if not input_ids:
             raise ContextError("There are no input_ids: a model needs at least one token to go on from.")
+        return input_ids
+
+    def _fitting(self, input_ids, what="input_ids"):
         if len(input_ids) > self.context_length:
             raise ContextError(
-                f"{len(input_ids)} input_ids are too many: {self.name} takes at most {self.context_length}, "
+                f"{len(input_ids)} {what} are too many: {self.name} takes at most {self.context_length}, "
                 "so some must be dropped."
             )
         return input_ids
+
+
+def last_logits(output) -> torch.Tensor:
+    """The logits after the last token of each text, float32 and on the CPU, in memory of their own."""
+    return output.logits[:, -1].to("cpu", torch.float32, copy=True)
 
 
 def common_prefix_length(a: list[int], b: list[int]) -> int:
@@ -119,7 +134,8 @@ def common_prefix_length(a: list[int], b: list[int]) -> int:
 
 
 def _context_length(config, tokenizer) -> int:
-    known = [getattr(config, "max_position_embeddings", None), getattr(tokenizer, "model_max_length", None)]
+    names = ("max_position_embeddings", "n_positions")  # T5's settings have only the second
+    known = [getattr(tokenizer, "model_max_length", None), *(getattr(config, name, None) for name in names)]
     return min(int(length) for length in known if length)
 
 
@@ -127,3 +143,14 @@ def _eos_token_ids(model, tokenizer) -> frozenset[int]:
     from_model = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     ids = from_model if isinstance(from_model, list) else [from_model]
     return frozenset(token_id for token_id in [*ids, tokenizer.eos_token_id] if token_id is not None)
+
+
+def _moved(model, device, name):
+    """The model on this device. Its memory may be too small, and PyTorch says so in a RuntimeError."""
+    try:
+        return model.to(device)
+    except RuntimeError as problem:
+        why = next(iter(str(problem).splitlines()), "no reason given").rstrip(".")
+        raise EngineError(
+            f"{name} cannot be put on device={device!r} ({why}). Load it with device='cpu', or a smaller model."
+        ) from problem

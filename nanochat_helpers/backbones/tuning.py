@@ -69,7 +69,8 @@ def trial(run: Callable[[], object], repeats: int = 3) -> float:
 
 
 def _write_one_token(model):
-    model(input_ids=torch.tensor([[0]]), use_cache=False)
+    token = torch.tensor([[0]])
+    model(input_ids=token, use_cache=False, **({"decoder_input_ids": token} if model.config.is_encoder_decoder else {}))
 
 
 def _onednn_linear(layer: nn.Linear, inputs: torch.Tensor) -> torch.Tensor:

@@ -4,10 +4,12 @@
 """
 
 from .build import (
+    INSTRUCTION_TEMPLATE,
     PLAIN_NAMES,
     PLAIN_STOP,
     ROLES,
     Prompt,
+    add_instruction_template,
     build_prompt,
     check_message,
     check_messages,
@@ -22,7 +24,7 @@ from .build import (
 from .lint import Fault, lint_prompt
 
 __all__ = [
-    "PLAIN_NAMES", "PLAIN_STOP", "ROLES", "Fault", "Prompt", "build_prompt", "check_message", "check_messages",
-    "encode_beginning", "encode_prompt", "encode_text", "has_template", "lint_prompt", "plain_template",
-    "stop_strings", "takes_system_message",
+    "INSTRUCTION_TEMPLATE", "PLAIN_NAMES", "PLAIN_STOP", "ROLES", "Fault", "Prompt", "add_instruction_template",
+    "build_prompt", "check_message", "check_messages", "encode_beginning", "encode_prompt", "encode_text",
+    "has_template", "lint_prompt", "plain_template", "stop_strings", "takes_system_message",
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """From a list of messages to the text of the prompt, and to its token ids.
 
-A chat model brings its own chat template; a base model gets a plain one. Encoding is here too, because only here is it
+A chat model brings its own chat template; a base model gets a plain one, and a model that follows single instructions
+one that hands it the newest message. Encoding is here too, because only here is it
 known which parts are the template's and which a user typed: what a user types can never become a control token.
 """
 
@@ -13,6 +14,10 @@ from ..tokens import check_text
 ROLES = ("system", "user", "assistant")
 PLAIN_NAMES = {"system": "", "user": "User: ", "assistant": "Bot: "}
 PLAIN_STOP = ("\nUser:", "\nBot:")
+INSTRUCTION_TEMPLATE = (
+    "{% if messages[0]['role'] == 'system' and messages|length > 1 %}{{ messages[0]['content'] }}\n{% endif %}"
+    "{{ messages[-1]['content'] }}{{ eos_token }}"
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,17 @@ def check_tokenizer(tokenizer) -> None:
     if not callable(tokenizer):
         hint = "pass backbone.tokenizer" if hasattr(tokenizer, "tokenizer") else "see load_tokenizer"
         raise TokenError(f"A prompt needs a tokenizer, not a {type(tokenizer).__name__}: please {hint}.")
+
+
+def add_instruction_template(tokenizer) -> None:
+    """Give the tokenizer of an encoder-decoder, such as flan-t5-small, the template that suits it; a template of its
+    own stays.
+
+    Such a model was trained on single instructions: its prompt is the newest message, a system message in front of it,
+    and the end token. Of what was said before it reads nothing, so it remembers nothing.
+    """
+    if not has_template(tokenizer):
+        tokenizer.chat_template = INSTRUCTION_TEMPLATE
 
 
 def stop_strings(tokenizer) -> tuple[str, ...]:
@@ -156,9 +172,14 @@ def encode_text(text: str, tokenizer) -> list[int]:
 
 
 def encode_beginning(text: str, tokenizer) -> list[int]:
-    """A text for the model to go on from, as it stands: no template, and no control token but a start token."""
+    """A text for the model to go on from, as it stands: no template, and no control token but a start token.
+
+    For an encoder-decoder, which goes on in a text of its own, the end token follows.
+    """
     check_message(text, "The prompt")
-    return _start_ids(tokenizer) + encode_text(text, tokenizer)
+    ends = getattr(tokenizer, "chat_template", None) == INSTRUCTION_TEMPLATE
+    end_ids = [tokenizer.eos_token_id] if ends else []
+    return _start_ids(tokenizer) + encode_text(text, tokenizer) + end_ids
 
 
 def _start_ids(tokenizer) -> list[int]:
