@@ -39,7 +39,7 @@ ORDER = [
     {"safety_rules"},
     {"safety_words"},  # rules made of a list of words
     {"safety", "retrieval"},
-    {"search_quality"},  # how good a retrieval is
+    {"search_quality", "intents"},  # how good a retrieval is; the same vectors tell what somebody wants
     {"memory"},  # a summary and a search for the strategies of `history`
     {"trace"},
     {"transcript"},  # a conversation as a file
