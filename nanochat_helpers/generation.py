@@ -66,7 +66,7 @@ def stream(
     if cancel and cancel.is_set():
         return
     reply = GrowingText(backbone, settings, max_new_tokens, skip_special_tokens=skip_special_tokens)
-    for token_id, details in _choose_tokens(backbone, input_ids, settings, max_new_tokens):
+    for token_id, details in _choose_tokens(backbone, input_ids, settings, max_new_tokens, cancel):
         text = reply.push(token_id)
         yield GenerationStep(token_id=token_id, text=text, finish_reason=reply.finish_reason, **details)
         if reply.finish_reason or (cancel and cancel.is_set()):
@@ -179,12 +179,13 @@ def new_seed() -> int:
     return random.SystemRandom().randrange(2**32)
 
 
-def _choose_tokens(backbone, input_ids, settings, max_new_tokens):
+def _choose_tokens(backbone, input_ids, settings, max_new_tokens, cancel):
     """Pairs of a token id and what is known about the choice, from whichever engine the backbone has."""
     seed = new_seed() if settings.seed is None else settings.seed
     if backbone.engine == "llama.cpp":
-        for token_id, prob in backbone.draw_tokens(input_ids, settings, max_new_tokens=max_new_tokens, seed=seed):
-            yield token_id, {"prob": prob}
+        limits = {"max_new_tokens": max_new_tokens, "cancel": cancel}
+        for token in backbone.draw_tokens(input_ids, settings, seed=seed, **limits):
+            yield token.token_id, {"prob": token.prob, "top_tokens": token.top_tokens}
     else:
         yield from _sample_tokens(backbone, input_ids, settings, max_new_tokens, seed)
 

@@ -73,7 +73,9 @@ class ScriptedBackbone:
         self._reply, self._place = (self._reply + 1, 0) if is_new_reply else (self._reply, self._place + 1)
         return almost_certain(self._scripted_id(self._reply, self._place), self.vocab_size)
 
-    def draw_tokens(self, input_ids: list[int], settings, *, max_new_tokens: int, seed: int) -> Iterator[DrawnToken]:
+    def draw_tokens(
+        self, input_ids: list[int], settings, *, max_new_tokens: int, seed: int, cancel=None
+    ) -> Iterator[DrawnToken]:
         self.calls.append(list(input_ids))
         self._reply += 1
         for place in range(max_new_tokens):

@@ -21,13 +21,20 @@ from . import usable_cores
 END = object()
 # Memory for the whole context is taken at load, 23 kB a token: half of SmolLM2's 8192 tokens is plenty for a chat.
 MAX_CONTEXT = 4096
+# Read prompts are kept, so that a conversation goes on quickly when others came between; 8 GB would be llama.cpp's own.
+MEGABYTES_FOR_PROMPTS = 128
+TOP_TOKENS = 12
 
 
 class DrawnToken(NamedTuple):
-    """A token that the engine chose; prob is the model's own probability of it, before any setting."""
+    """A token that the engine chose; prob is the model's own probability of it, before any setting.
+
+    top_tokens: the most likely tokens with their own probabilities, the best first.
+    """
 
     token_id: int
     prob: float | None
+    top_tokens: tuple[tuple[int, float], ...] = ()
 
 
 class LlamaCppBackbone:
@@ -45,6 +52,7 @@ class LlamaCppBackbone:
         params = xllamacpp.CommonParams()
         params.model.path = str(gguf)
         params.n_ctx, params.n_parallel = context_length, 1
+        params.cache_ram_mib = MEGABYTES_FOR_PROMPTS
         params.n_batch = params.n_ubatch = 128  # larger steps take more memory and are no faster on a CPU
         self.threads = params.cpuparams.n_threads = threads or free_cores()
         params.warmup, params.verbosity = False, -1
@@ -59,11 +67,18 @@ class LlamaCppBackbone:
         return cls(name, gguf, tokenizer, context_length=min(tokenizer.model_max_length, MAX_CONTEXT))
 
     def draw_tokens(
-        self, input_ids: list[int], settings: GenerationSettings, *, max_new_tokens: int, seed: int
+        self,
+        input_ids: list[int],
+        settings: GenerationSettings,
+        *,
+        max_new_tokens: int,
+        seed: int,
+        cancel: threading.Event | None = None,
     ) -> Iterator[DrawnToken]:
         """Yield tokens as llama.cpp chooses them; the end token, too, where the model wrote it.
 
-        Closing the iterator stops llama.cpp at its next token. Raises EngineError.
+        Closing the iterator, or setting `cancel`, stops llama.cpp at its next token, or at the next 128 tokens of a
+        prompt that it still reads. Raises EngineError.
         """
         request = _request(input_ids, settings, max_new_tokens, seed)
         chunks: queue.SimpleQueue = queue.SimpleQueue()
@@ -71,7 +86,7 @@ class LlamaCppBackbone:
 
         def receive(chunk):
             chunks.put(chunk)
-            return stopped.is_set()  # True tells llama.cpp to stop
+            return stopped.is_set() or bool(cancel and cancel.is_set())  # True tells llama.cpp to stop
 
         def work():
             try:
@@ -103,7 +118,8 @@ class LlamaCppBackbone:
 
     def _tokens_of(self, entry):
         """The tokens of one entry: llama.cpp tells a character of several tokens as one, with only its last id."""
-        last = DrawnToken(entry["id"], math.exp(entry["logprob"]))
+        top_tokens = tuple((top["id"], math.exp(top["logprob"])) for top in entry.get("top_logprobs", ()))
+        last = DrawnToken(entry["id"], math.exp(entry["logprob"]), top_tokens)
         data = bytes(entry["bytes"])
         if data.isascii() or data == token_bytes(last.token_id, self.tokenizer):
             return [last]
@@ -121,22 +137,28 @@ def free_cores() -> int:
     return max(1, min(free, usable_cores(), psutil.cpu_count(logical=False) or 8, 8))
 
 
-def _request(input_ids, settings, max_new_tokens, seed):
+def check_able(settings: GenerationSettings) -> None:
+    """Refuse what llama.cpp cannot do. Raises EngineError."""
     if settings.repetition_penalty != 1 and not settings.penalise_prompt:
         raise EngineError(
             "llama.cpp always counts the prompt for the repetition penalty: for penalise_prompt=False load the model "
             'with engine="transformers".'
         )
+
+
+def _request(input_ids, settings, max_new_tokens, seed):
+    check_able(settings)
     return {
         "prompt": list(input_ids),
         "max_tokens": max_new_tokens,
         "stream": True,
-        "logprobs": 1,
+        "return_progress": True,  # to be asked while it reads a long prompt, too, whether to stop
+        "logprobs": TOP_TOKENS,
         "cache_prompt": True,
         "seed": seed % 2**32,
         "samplers": ["penalties", "temperature", "top_k", "top_p", "min_p"],  # transformers' order, not llama.cpp's
         "temperature": 0 if settings.greedy else settings.temperature,
-        "top_k": settings.top_k,
+        "top_k": min(settings.top_k, 2**31 - 1),  # what its whole numbers have room for
         "top_p": settings.top_p,
         "min_p": settings.min_p,
         "repeat_penalty": settings.repetition_penalty,

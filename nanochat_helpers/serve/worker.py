@@ -14,6 +14,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from ..backbones import check_can_write
+from ..backbones.llama_cpp import check_able
 from ..chat import Chat, Reply
 from ..errors import BusyError, MessageError, ServeError
 from ..prompts import check_messages
@@ -47,6 +48,7 @@ class Answer:
         self.reply: Reply | None = None
         self.error: Exception | None = None
         self.cancelled = threading.Event() if cancel is None else cancel
+        self.chat: Chat | None = None  # the one that makes the reply, once it has begun
         self._worker, self._pieces = worker, queue.SimpleQueue()
         self.put = put or self._pieces.put
 
@@ -67,6 +69,8 @@ class Answer:
         """Leave the line, or stop the reply at its next token. May be called at any time, from any thread."""
         self.cancelled.set()
         self._worker.leave(self)
+        if self.chat:
+            self.chat.cancel()
 
     def _next(self):
         while True:
@@ -74,7 +78,7 @@ class Answer:
                 return self._pieces.get(timeout=LOOK_SECONDS)
             except queue.Empty:
                 if self.cancelled.is_set():
-                    self._worker.leave(self)
+                    self.cancel()
 
 
 class ModelWorker:
@@ -116,10 +120,13 @@ class ModelWorker:
         cancel: an event of your own that stops the answer when it is set.
         put: called with each Piece, and None at the end, from the thread of the worker, which it must not hold up.
             Without it, iterate over the answer.
-        Raises BusyError when the line is full, ServeError when the worker was closed, MessageError.
+        Raises BusyError when the line is full, ServeError when the worker was closed, MessageError, EngineError.
         """
         check_conversation(messages)
-        answer = Answer(self, messages, settings or GenerationSettings(), cancel, put)
+        settings = settings or GenerationSettings()
+        if self.backbone.engine == "llama.cpp":
+            check_able(settings)
+        answer = Answer(self, messages, settings, cancel, put)
         with self._change:
             if self._closed:
                 raise ServeError("This server is stopping: please try again in a while.")
@@ -187,7 +194,7 @@ class ModelWorker:
     def _write(self, answer):
         *before, last = answer.messages
         system = before.pop(0)["content"] if before and before[0]["role"] == "system" else None
-        chat = _TellingChat(self.backbone, answer.put, system=system, settings=answer.settings)
+        chat = answer.chat = _TellingChat(self.backbone, answer, system=system, settings=answer.settings)
         chat.messages = [*chat.messages, *before]
         with closing(chat.stream(last["content"])) as pieces:
             for _ in pieces:
@@ -197,16 +204,18 @@ class ModelWorker:
 
 
 class _TellingChat(Chat):
-    """A Chat that also tells somebody of each token as it comes."""
+    """A Chat that also tells an Answer of each token as it comes."""
 
-    def __init__(self, backbone, tell, **parts):
+    def __init__(self, backbone, answer, **parts):
         super().__init__(backbone, **parts)
-        self._tell = tell
+        self._answer = answer
 
     def _write(self, settings, trace):
-        self._tell(Piece(""))  # the prompt is made and fits: from here on it is the model that takes time
+        if self._answer.cancelled.is_set():  # a moment ago, when this reply did not listen yet
+            self.cancel()
+        self._answer.put(Piece(""))  # the prompt is made and fits: from here on it is the model that takes time
         for step in super()._write(settings, trace):
-            self._tell(Piece(step.text, step.token_id, step.prob, step.top_tokens))
+            self._answer.put(Piece(step.text, step.token_id, step.prob, step.top_tokens))
             yield step
 
 
