@@ -12,7 +12,6 @@ import uvicorn
 from fastapi import FastAPI
 
 from ..errors import ServeError
-from .worker import ModelWorker
 
 START_SECONDS = 10.0
 FLUSH_SECONDS = 3.0  # how long answers that are done may take to reach their clients when the server stops
@@ -21,14 +20,15 @@ FLUSH_SECONDS = 3.0  # how long answers that are done may take to reach their cl
 class Server(uvicorn.Server):
     """uvicorn, but told to stop it first lets the replies end that it has begun.
 
-    grace: how many seconds these have. Who asks meanwhile is refused with 503. A second signal ends it at once.
+    grace: how many seconds these have; then their clients get an error. Who asks meanwhile is refused with 503. A
+        second signal ends it at once.
     """
 
     def __init__(self, app: FastAPI, *, grace: float = 10.0):
-        # Nothing that clients send is logged: uvicorn's own warnings are fixed sentences.
+        # Nothing that clients send is logged; `guards` logs what goes wrong in NanoChat itself.
         config = uvicorn.Config(
             app,
-            log_level="warning",
+            log_level="critical",
             access_log=False,
             lifespan="off",
             ws="none",
@@ -36,8 +36,8 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=FLUSH_SECONDS,
         )
         super().__init__(config)
-        self.worker: ModelWorker = app.state.worker
-        self.grace, self._deadline = grace, None
+        self.state, self.grace, self._deadline = app.state, grace, None
+        self.state.is_stopping = False
 
     def handle_exit(self, sig: int, frame: object) -> None:
         """Begin to stop at the first signal, stop at once at the second."""
@@ -47,16 +47,17 @@ class Server(uvicorn.Server):
 
     def leave_off(self) -> None:
         """Take no more requests; the server stops as soon as nobody waits for a reply any more."""
+        self.state.is_stopping = True
         self._deadline = self._deadline or time.monotonic() + self.grace
-        # A signal may come while this very thread holds the worker's lock: another thread asks it to close.
-        threading.Thread(target=self.worker.close, args=(None,), name="close", daemon=True).start()
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second uvicorn asks whether to stop."""
-        is_over = self._deadline is not None and (self.worker.is_free or time.monotonic() > self._deadline)
-        if is_over and not self.worker.is_free:
-            self.worker.close(0.0)
-        return await super().on_tick(counter) or is_over
+        if self._deadline is not None:
+            left, is_late = list(self.state.open_deliveries), time.monotonic() > self._deadline
+            for delivery in left if is_late else ():
+                delivery.give_up()
+            self.should_exit = self.should_exit or is_late or not left
+        return await super().on_tick(counter)
 
 
 class BackgroundServer:

@@ -34,8 +34,9 @@ def serve(
     Raises ServeError where this cannot work: a package is missing, the port is taken, or nothing keeps strangers out.
     """
     check_packages("fastapi", "uvicorn", extra="serve")
-    from .api import LOOPBACK, make_app
+    from .api import make_app
     from .background import listen, run
+    from .guards import LOOPBACK
     from .requests import Limits
 
     key, local = settle_key(host, new_key=new_key, no_key=no_key), is_loopback(host)

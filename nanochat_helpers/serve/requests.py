@@ -97,11 +97,6 @@ class ChatRequest(_Body):
     audio: Any = None
     web_search_options: Any = None
 
-    @property
-    def wants_usage(self) -> bool:
-        """Should a stream end with the count of its tokens?"""
-        return bool(self.stream_options and self.stream_options.include_usage)
-
 
 # What each field must be, for the sentence that refuses something else. A field's name is the last one on its way.
 MUST_BE = {

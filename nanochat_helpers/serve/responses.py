@@ -8,8 +8,8 @@ import json
 import math
 import secrets
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 from fastapi import HTTPException
 
@@ -18,6 +18,9 @@ from ..chat import Reply
 from ..tokens import token_bytes
 from ..trace import VERSION
 from .worker import Piece
+
+if TYPE_CHECKING:
+    from .requests import ChatRequest
 
 # Our words for why a reply ended, and OpenAI's.
 FINISH_REASONS = {"stop": "stop", "stop_string": "stop", "length": "length", "blocked": "content_filter"}
@@ -30,12 +33,20 @@ class Form:
 
     backbone: object
     top_logprobs: int | None = None
+    with_usage: bool = False
+    with_trace: bool = False
     id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(12)}")
     created: int = field(default_factory=lambda: int(time.time()))
 
-    def completion(self, reply: Reply, pieces: Iterable[Piece], *, with_trace: bool) -> dict:
+    @classmethod
+    def of(cls, request: "ChatRequest", backbone) -> "Form":
+        """The form that a request asks for."""
+        top = (request.top_logprobs or 0) if request.logprobs else None
+        options = request.stream_options
+        return cls(backbone, top, bool(options and options.include_usage), bool(request.trace))
+
+    def completion(self, reply: Reply, pieces: list[Piece]) -> dict:
         """The whole answer at once."""
-        pieces = list(pieces)
         text = "".join(piece.text for piece in pieces)
         logprobs = None if self.top_logprobs is None else {"content": self._logprobs(pieces), "refusal": None}
         choice = {
@@ -44,7 +55,7 @@ class Form:
             "logprobs": logprobs,
             **self._end(reply),
         }
-        return self._frame("chat.completion", [choice], usage=usage(reply), **trace_of(reply, with_trace))
+        return self._frame("chat.completion", [choice], usage=usage(reply), **self._trace(reply))
 
     def first_chunk(self) -> dict:
         """The chunk that says who speaks; it is sent before the model has written anything."""
@@ -57,17 +68,17 @@ class Form:
             return None
         return self._chunk({"content": piece.text}, logprobs=logprobs and {"content": logprobs, "refusal": None})
 
-    def last_chunks(self, reply: Reply, *, with_usage: bool, with_trace: bool) -> list[dict]:
+    def last_chunks(self, reply: Reply) -> list[dict]:
         """The chunk that says why the reply ended and, where it was asked for, one that counts its tokens."""
         chunks = [self._chunk({}, **self._end(reply))]
-        if with_usage:
+        if self.with_usage:
             chunks.append(self._frame("chat.completion.chunk", [], usage=usage(reply)))
-        chunks[-1] |= trace_of(reply, with_trace)
+        chunks[-1] |= self._trace(reply)
         return chunks
 
     def _chunk(self, delta, *, logprobs=None, finish_reason=None, **more):
         choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason, **more}
-        return self._frame("chat.completion.chunk", [choice])
+        return self._frame("chat.completion.chunk", [choice], **({"usage": None} if self.with_usage else {}))
 
     def _frame(self, kind, choices, **more):
         frame = {"id": self.id, "object": kind, "created": self.created, "model": self.backbone.name}
@@ -79,6 +90,10 @@ class Form:
             "finish_reason": FINISH_REASONS.get(reply.finish_reason, "stop"),
             "stop_reason": stop_string_of(reply, self.backbone.tokenizer) if stopped else None,
         }
+
+    def _trace(self, reply):
+        """The trace as Trace.save writes it, under its name; nothing where it was not asked for."""
+        return {"trace": {"version": VERSION, **asdict(reply.trace)}} if self.with_trace else {}
 
     def _logprobs(self, pieces):
         """The probabilities as logarithms. The end token and tokens whose probability is not told are left out."""
@@ -102,11 +117,6 @@ def usage(reply: Reply) -> dict:
     """How many tokens went in and came out."""
     came_in, came_out = len(reply.trace.input_ids), len(reply.trace.tokens)
     return {"prompt_tokens": came_in, "completion_tokens": came_out, "total_tokens": came_in + came_out}
-
-
-def trace_of(reply: Reply, wanted: bool) -> dict:
-    """The trace as Trace.save writes it, under its name; nothing where it was not asked for."""
-    return {"trace": {"version": VERSION, **asdict(reply.trace)}} if wanted else {}
 
 
 def stop_string_of(reply: Reply, tokenizer) -> str | None:

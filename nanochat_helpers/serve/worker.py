@@ -16,7 +16,7 @@ from typing import NamedTuple
 from ..backbones import check_can_write
 from ..backbones.llama_cpp import check_able
 from ..chat import Chat, Reply
-from ..errors import BusyError, MessageError, ServeError
+from ..errors import BusyError, MessageError
 from ..prompts import check_messages
 from ..settings import GenerationSettings, check_count
 
@@ -93,7 +93,7 @@ class ModelWorker:
         self.backbone, self.max_waiting = backbone, max_waiting
         self._line: deque[Answer] = deque()
         self._running: Answer | None = None
-        self._closed, self._thread = False, None
+        self._thread: threading.Thread | None = None
         self._change = threading.Condition()
         self._seconds = 2.0  # how long a reply takes, about
 
@@ -120,7 +120,7 @@ class ModelWorker:
         cancel: an event of your own that stops the answer when it is set.
         put: called with each Piece, and None at the end, from the thread of the worker, which it must not hold up.
             Without it, iterate over the answer.
-        Raises BusyError when the line is full, ServeError when the worker was closed, MessageError, EngineError.
+        Raises BusyError when the line is full, MessageError, EngineError.
         """
         check_conversation(messages)
         settings = settings or GenerationSettings()
@@ -128,8 +128,6 @@ class ModelWorker:
             check_able(settings)
         answer = Answer(self, messages, settings, cancel, put)
         with self._change:
-            if self._closed:
-                raise ServeError("This server is stopping: please try again in a while.")
             if len(self._line) + (self._running is not None) > self.max_waiting:
                 raise BusyError(*self._come_again())
             self._line.append(answer)
@@ -147,22 +145,6 @@ class ModelWorker:
             self._line.remove(answer)
         answer.put(None)
 
-    def close(self, grace: float | None = 0.0) -> None:
-        """Take no more answers, and wait so many seconds for those in line; what is left then is cancelled.
-
-        grace: None returns at once and lets all of them finish.
-        """
-        with self._change:
-            self._closed = True
-            self._change.notify_all()
-            if grace is None:
-                return
-            self._change.wait_for(lambda: self.is_free, timeout=grace)
-            left = [answer for answer in (self._running, *self._line) if answer]
-        for answer in left:
-            answer.error = ServeError("This server has stopped before the reply was done: please try again later.")
-            answer.cancel()
-
     def _come_again(self):
         seconds = min(60, max(1, math.ceil(self._seconds * (len(self._line) + 1))))
         many = f"{len(self._line)} are waiting for the model already, and no more may"
@@ -174,7 +156,7 @@ class ModelWorker:
             with self._change:
                 self._running = None
                 self._change.notify_all()
-                self._change.wait_for(lambda: self._line or self._closed, timeout=IDLE_SECONDS)
+                self._change.wait_for(lambda: self._line, timeout=IDLE_SECONDS)
                 if not self._line:
                     self._thread = None
                     return
