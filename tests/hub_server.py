@@ -1,11 +1,14 @@
 """A Hugging Face hub on this machine, with as much of its interface as a download needs, and ways to fail on request.
 
 `HubServer(repos)` serves {"owner/name": folder}. A repository listed in `failing` answers with that instead:
-"busy" is 429, "gated" is 403 with the hub's own header, "private" is 401, "half" is a weight file cut in the middle.
+"busy" is 429, "gated" is 403 with the hub's own header, "private" is 401, "half" is a weight file cut in the middle,
+"cut" the same but only at the first request, "pause" a 429 at the first request for the weights, "changed" a weight
+file of which one bit is another.
 """
 
 import hashlib
 import json
+import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -15,10 +18,13 @@ REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
 class HubServer:
-    """Use it as a context manager; `url` is what HF_ENDPOINT should be, `requests` lists what was asked for."""
+    """Use it as a context manager.
+
+    url: what HF_ENDPOINT should be. requests: the paths that were asked for. ranges: the "Range" of each weight file.
+    """
 
     def __init__(self, repos: dict[str, Path], failing: dict[str, str] | None = None):
-        self.repos, self.failing, self.requests = repos, failing or {}, []
+        self.repos, self.failing, self.requests, self.ranges = repos, failing or {}, [], []
 
     def __enter__(self):
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
@@ -81,8 +87,23 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(404, b"", {"X-Error-Code": "EntryNotFound"})
         data = path.read_bytes()
         headers = {"ETag": f'"{hashlib.sha256(data).hexdigest()}"', "X-Repo-Commit": REVISION}
-        half = self.hub.failing.get(repo) == "half" and name.endswith(".safetensors") and self.command == "GET"
-        return self._answer(200, data, headers, send=len(data) // 2 if half else None)
+        if self.command == "GET" and name.endswith(".safetensors"):
+            return self._send_weights(self.hub.failing.get(repo), data, headers)
+        return self._answer(200, data, headers)
+
+    def _send_weights(self, fault: str | None, data: bytes, headers: dict):
+        self.hub.ranges.append(self.headers.get("Range"))
+        is_first = len(self.hub.ranges) == 1
+        if fault == "pause" and is_first:
+            return self._answer(429, b"", {"Retry-After": "0"})
+        if fault == "changed":
+            data = data[:-1] + bytes([data[-1] ^ 1])
+        start, whole = 0, len(data)
+        if asked := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or ""):
+            start = int(asked[1])
+            headers |= {"Content-Range": f"bytes {start}-{whole - 1}/{whole}"}
+        half = fault == "half" or (fault == "cut" and is_first)
+        return self._answer(206 if start else 200, data[start:], headers, send=whole // 2 if half else None)
 
     def _answer(self, status: int, body: bytes, headers: dict | None = None, send: int | None = None):
         self.send_response(status)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hub_server import HubServer
 from tiny_models import END, MERGES, tokens, write_gguf, write_gpt2, write_wheel
 from tokenizers import Tokenizer
 
@@ -37,7 +36,6 @@ from nanochat_helpers.models import (
 )
 from nanochat_helpers.weights import cache, gguf_files
 from nanochat_helpers.weights.catalogue import family_of
-from nanochat_helpers.weights.hub import choose_files
 from nanochat_helpers.weights.wheels import explain_pip
 
 HERE = Path(__file__).parent
@@ -548,76 +546,6 @@ def test_merges_are_kept_in_order(tiny_gguf, tmp_path):
 def test_the_rule_for_cutting_text_into_words_is_the_files_own(pre, pieces, tmp_path):
     gguf_files.convert_gguf(write_gguf(tmp_path / "tiny.gguf", pre=pre), tmp_path)
     assert Tokenizer.from_file(str(tmp_path / "tokenizer.json")).encode("\n\n7").tokens == pieces
-
-
-# --- the hub ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def hub(tiny_gpt2, empty_cache, monkeypatch):
-    """A hub with the tiny GPT-2 under several names; all but the first fail in their own way."""
-    faults = {"toy/busy": "busy", "toy/gated": "gated", "toy/private": "private", "toy/half": "half"}
-    with HubServer(dict.fromkeys(["toy/gpt2", "distilbert/distilgpt2", *faults], tiny_gpt2), faults) as server:
-        monkeypatch.setenv("HF_ENDPOINT", server.url)
-        yield server
-
-
-def test_a_hub_model_is_fetched_once_and_then_works_offline(hub, monkeypatch):
-    backbone = load_model("toy/gpt2", show_progress=False)
-    assert backbone.family == "decoder" and not backbone.is_chat
-    assert backbone.tokenizer.pad_token == backbone.tokenizer.eos_token == "<|endoftext|>"
-    assert backbone.next_token_logits([3, 4]).shape == (len(tokens()),)
-    hub.requests.clear()
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert load_tokenizer("toy/gpt2")
-    assert hub.requests == []
-    assert {each.card.name: each.card.source for each in list_models()}["toy/gpt2"] == "own"
-    assert remove_model("toy/gpt2") > 0
-    with pytest.raises(ModelMissingError, match="forbids fetching"):
-        load_tokenizer("toy/gpt2")
-
-
-def test_a_catalogue_model_from_the_hub_goes_by_both_names(hub):
-    files = fetch_model("distilgpt2", show_progress=False)
-    assert files.card is CATALOGUE["distilgpt2"]
-    assert find_model("distilbert/distilgpt2") == files
-
-
-@pytest.mark.parametrize(
-    "repo, sentence",
-    [
-        ("toy/nothing", "has no model of that name"),
-        ("toy/busy", "is busy"),
-        ("toy/gated", "accept the terms"),
-        ("toy/private", "whether it is private"),
-        ("toy/half", "broke off|incomplete"),
-    ],
-)
-def test_a_hub_that_fails_is_explained(repo, sentence, hub, empty_cache):
-    with pytest.raises(ModelMissingError, match=sentence) as caught:
-        fetch_model(repo, show_progress=False)
-    assert repo in str(caught.value) and "\n" not in str(caught.value)
-    assert find_model(repo) is None and not drafts(empty_cache)
-
-
-def test_a_hub_that_cannot_be_reached(empty_cache, monkeypatch):
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(ModelMissingError, match="cannot be reached"):
-        fetch_model("toy/gpt2", show_progress=False)
-
-
-def test_only_data_is_fetched_from_the_hub():
-    files = [
-        "config.json",
-        "tokenizer.json",
-        "model.safetensors",
-        "pytorch_model.bin",
-        "modeling_x.py",
-        "onnx/model.onnx",
-    ]
-    assert choose_files("x/y", files) == ["model.safetensors", "config.json", "tokenizer.json"]
-    with pytest.raises(ModelMissingError, match="pickles"):
-        choose_files("x/y", ["config.json", "pytorch_model.bin", "sub/model.safetensors"])
 
 
 # --- folders and engines ------------------------------------------------------------------------------------------

@@ -14,10 +14,17 @@ from pathlib import Path
 from ..errors import ModelDamagedError, ModelError, ModelMissingError
 from .progress import quiet_libraries, watched
 
+_TOKENIZERS = (
+    "tokenizer.json",
+    "vocab.json",
+    "vocab.txt",
+    "spiece.model",
+    "tokenizer.model",
+    "sentencepiece.bpe.model",
+)
 _SMALL_FILES = (
-    "config.json", "generation_config.json", "chat_template.*", "tokenizer.json", "tokenizer_config.json",
-    "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
-    "spiece.model", "tokenizer.model", "sentencepiece.bpe.model",
+    "config.json", "generation_config.json", "chat_template.*", "tokenizer_config.json", "special_tokens_map.json",
+    "added_tokens.json", "merges.txt", *_TOKENIZERS,
 )  # fmt: skip
 
 _SHARDS = r"model-\d+-of-\d+\.safetensors|model\.safetensors\.index\.json"  # a large model comes in pieces
@@ -66,7 +73,10 @@ def fetch_from_hub(name: str, repo: str, folder: Path, *, show_progress: bool) -
 
 
 def choose_files(name: str, files: list[str]) -> list[str]:
-    """Choose from a repository's files those that are data: one set of safetensors, the tokenizer, the settings."""
+    """Choose from a repository's files those that are data: one set of safetensors, the tokenizer, the settings.
+
+    Raises ModelMissingError where one of the three is not there.
+    """
     top = [path for path in files if "/" not in path]
     weights = [path for path in top if path == "model.safetensors"]
     weights = weights or [path for path in top if re.fullmatch(_SHARDS, path)]
@@ -74,6 +84,13 @@ def choose_files(name: str, files: list[str]) -> list[str]:
         raise ModelMissingError(
             f"{name} has no model.safetensors on the hub. NanoChat opens no other weight files: "
             ".bin and .pt are pickles, which can run code. Choose a model that offers safetensors."
+        )
+    missing = [] if "config.json" in top else ["config.json"]
+    missing += [] if set(_TOKENIZERS) & set(top) else ["tokenizer"]
+    if missing:
+        raise ModelMissingError(
+            f"{name} has no {' and no '.join(missing)} on the hub, so it cannot be loaded. Choose a model that has all "
+            "its files; an adapter, for example, is only an addition to one."
         )
     return weights + [path for path in top if any(fnmatch.fnmatch(path, pattern) for pattern in _SMALL_FILES)]
 
