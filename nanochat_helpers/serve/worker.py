@@ -154,24 +154,20 @@ class ModelWorker:
         """Serve the line until nobody has come for a while."""
         while True:
             with self._change:
-                self._running = None
-                self._change.notify_all()
                 self._change.wait_for(lambda: self._line, timeout=IDLE_SECONDS)
                 if not self._line:
                     self._thread = None
                     return
                 answer = self._running = self._line.popleft()
             start = time.perf_counter()
-            self._serve(answer)
+            try:
+                if not answer.cancelled.is_set():
+                    self._write(answer)
+            except Exception as error:  # it must reach the one who asked, in another thread
+                answer.error = answer.error or error
             self._seconds += 0.2 * (time.perf_counter() - start - self._seconds)
-
-    def _serve(self, answer):
-        try:
-            if not answer.cancelled.is_set():
-                self._write(answer)
-        except Exception as error:  # it must reach the one who asked, in another thread
-            answer.error = answer.error or error
-        answer.put(None)
+            self._running = None  # before the end is told: whoever hears of it may ask again at once
+            answer.put(None)
 
     def _write(self, answer):
         *before, last = answer.messages
