@@ -47,6 +47,7 @@ ORDER = [
     {"workflow"},
     {"plots", "views"},
     {"widgets"},
+    {"bots"},  # what is built with all of the above
     {"checks"},
     {"grading"},
     {"serve"},
