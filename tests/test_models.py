@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -103,6 +104,31 @@ def test_every_entry_says_what_a_student_needs_to_choose():
         assert card.source == "hub" or (len(card.sha256) == 64 and card.version and card.member)
     assert {card.family for card in CATALOGUE.values()} == {"decoder", "encoder", "encoder-decoder"}
     assert [card.name for card in CATALOGUE.values() if card.is_chat] == ["smollm2"]
+
+
+def test_the_table_in_the_readme_is_true():
+    readme = (HERE.parent / "README.md").read_text(encoding="utf-8")
+    head, _, *lines = re.search(r"## The models\n.*?((?:\|[^\n]*\n)+)", readme, re.DOTALL)[1].splitlines()
+    assert head == "| name | family | good for | download | from | engines | chats? |"
+    chats = {"decoder": "by a script: `User:`, `Bot:`", "encoder": "no", "encoder-decoder": "one message at a time"}
+    assert [[cell.strip() for cell in line.strip("|").split("|")] for line in lines] == [
+        [
+            f"`{card.name}`",
+            card.family,
+            card.good_for,
+            f"{card.megabytes} MB",
+            f"{'package' if card.source == 'wheel' else 'hub,'} `{card.repo}`",
+            "transformers, llama.cpp" if card.member.endswith(".gguf") else "transformers",
+            "yes" if card.is_chat else chats[card.family],
+        ]
+        for card in CATALOGUE.values()
+    ]
+
+
+@pytest.mark.parametrize("name", ["smollm2", "minilm"])
+def test_a_download_is_as_big_as_the_catalogue_says(name, smollm2_files, minilm):
+    megabytes = cache.folder_size(cache.model_dir(name) / "download") / 1e6
+    assert megabytes == pytest.approx(CATALOGUE[name].megabytes, rel=0.15)  # a package is packed a little smaller
 
 
 @pytest.mark.parametrize("typo, meant", [("smolm2", "smollm2"), ("SmolLM2", "smollm2"), ("distilgpt", "distilgpt2")])
