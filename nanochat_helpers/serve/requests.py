@@ -5,9 +5,9 @@ do is refused with a sentence, and never quietly left out.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import SettingsError
 from ..generation import TOP_TOKENS
@@ -52,7 +52,7 @@ class Message(_Body):
     """One message, as OpenAI's clients send it."""
 
     role: str
-    content: str | list[Part] | None = None
+    content: str | Annotated[list[Part], Field(fail_fast=True)] | None = None
     tool_calls: list[Any] | None = None
 
 
@@ -66,7 +66,7 @@ class ChatRequest(_Body):
     """The body of POST /v1/chat/completions; see GenerationSettings for what the settings do, and their defaults."""
 
     model: str
-    messages: list[Message]
+    messages: Annotated[list[Message], Field(fail_fast=True)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: int | None = None
@@ -74,7 +74,7 @@ class ChatRequest(_Body):
     temperature: float | None = None
     top_p: float | None = None
     seed: int | None = None
-    stop: str | list[str] | None = None
+    stop: str | Annotated[list[str], Field(fail_fast=True)] | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
 
@@ -102,13 +102,16 @@ class ChatRequest(_Body):
 MUST_BE = {
     "model": "a text, the name of a model: GET /v1/models lists them",
     "messages": 'a list such as [{"role": "user", "content": "Hi"}]',
+    "messages[]": 'an object such as {"role": "user", "content": "Hi"}',
     "role": "a text: system, user or assistant",
     "content": 'a text, or a list of parts such as {"type": "text", "text": "Hi"}',
+    "content[]": 'an object such as {"type": "text", "text": "Hi"}',
     "type": 'a text: "text"',
     "text": "a text",
     "tool_calls": "left out: NanoChat calls no tools",
     "stream_options": 'an object such as {"include_usage": true}',
     "stop": "a text or a list of texts",
+    "stop[]": "a text",
     **dict.fromkeys(["stream", "include_usage", "logprobs", "penalise_prompt", "trace"], "true or false"),
     **dict.fromkeys(["max_tokens", "max_completion_tokens", "seed", "top_logprobs", "top_k"], "a whole number"),
     **dict.fromkeys(["temperature", "top_p", "min_p", "repetition_penalty"], "a number"),
@@ -210,19 +213,24 @@ def _check_limits(request, limits):
 
 def _complaint(error):
     """The first thing that pydantic found wrong, as one sentence."""
-    first = error.errors(include_url=False)[0]
+    first, *others = error.errors(include_url=False)
     if first["type"] == "json_invalid":
         why = first["ctx"]["error"]
         return refuse(400, f'The body is no JSON ({why}): send an object such as {{"model": …, "messages": […]}}.')
-    way = [
-        step for step in first["loc"] if isinstance(step, int) or step in ChatRequest.model_fields or step in MUST_BE
-    ]
+    way = _way(first)
+    for other in others:  # of ["a", 5] pydantic says first that it is no text, and then where the 5 is
+        if len(_way(other)) > len(way) and _way(other)[: len(way)] == way:
+            first, way = other, _way(other)
     if not way:
         return refuse(400, 'The body must be an object such as {"model": "smollm2", "messages": […]}.')
     where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in way).lstrip(".")
     field = next(step for step in reversed(way) if not isinstance(step, int))
-    must = 'an object such as {"role": "user", "content": "Hi"}' if where.endswith("]") else MUST_BE[field]
-    if where.startswith("stop["):
-        must = "a text"
-    what = "is missing" if first["type"] == "missing" else f"={first['input']!r:.60} is not allowed"
-    return refuse(400, f"{where}{' ' * (what[0] == 'i')}{what}: it must be {must}.", param=where)
+    must = MUST_BE[f"{field}[]" if where.endswith("]") else field]
+    if first["type"] == "missing":
+        return refuse(400, f"{where} is missing: it must be {must}.", param=where)
+    return refuse(400, f"{where}={first['input']!r:.60} is not allowed: it must be {must}.", param=where)
+
+
+def _way(problem):
+    """Where in the body something is wrong, without pydantic's own marks: ["messages", 0, "content"]."""
+    return [step for step in problem["loc"] if isinstance(step, int) or step in MUST_BE]
