@@ -117,7 +117,7 @@ def look_at_model(name: str) -> Finding:
     """Is the model here, and is every file of it whole and to be read?"""
     from .models import find_model
     from .weights.cache import folder_size
-    from .weights.store import check_files
+    from .weights.find import check_files
 
     try:
         files = find_model(name)

@@ -16,8 +16,9 @@ from .errors import EngineError, ModelDamagedError, NanoChatError
 from .prompts import add_instruction_template
 from .weights.cache import cache_dir, damaged, how_to_mend
 from .weights.catalogue import CATALOGUE, ModelCard
+from .weights.find import ModelFiles, find_model
 from .weights.progress import quiet_libraries
-from .weights.store import ModelFiles, ModelStatus, fetch_model, find_model, list_models, remove_model
+from .weights.store import ModelStatus, fetch_model, list_models, remove_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
