@@ -289,6 +289,22 @@ def serve(
     )
 
 
+@app.command(epilog="Example: nanochat gui --model smollm2 --port 7860")
+def gui(
+    model: Annotated[
+        str, typer.Option(help="A model's name (see: nanochat models), folder or .gguf file.")
+    ] = "smollm2",
+    engine: EngineOption = Engine.AUTO,
+    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7860,
+) -> None:
+    """Open a page in which people talk to a model, with the settings beside the talk."""
+    from .chat import load_chat_model
+    from .serve.gui import run as run_page
+
+    run_page(lambda: load_chat_model(model, engine=engine.value), host=host, port=port, say=typer.echo)
+
+
 @models_app.callback(invoke_without_command=True)
 def models(context: typer.Context) -> None:
     """List, fetch or remove models. Example: nanochat models fetch smollm2"""
