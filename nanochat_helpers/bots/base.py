@@ -16,7 +16,7 @@ from ..trace import Trace
 
 MOST_CHARACTERS = 4000  # of one message: more than a screen full is no question
 BOT_SETTINGS = GenerationSettings(temperature=0.3, max_new_tokens=32, seed=0)
-SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”)]*\s+")
+SENTENCE = re.compile(r".+?[.!?]+[\"'”)]*(?=\s|$)")
 
 
 @dataclass(frozen=True, repr=False)
@@ -130,8 +130,7 @@ def sentences(text: str) -> list[str]:
     >>> sentences("Well done! It is 12. And now")
     ['Well done!', 'It is 12.']
     """
-    found = [sentence.strip() for sentence in SENTENCE_END.split(" ".join(text.split()))]
-    return [sentence for sentence in found if sentence.rstrip("\"'”)").endswith((".", "!", "?"))]
+    return [sentence.strip() for sentence in SENTENCE.findall(" ".join(text.split()))]
 
 
 def _knobs(settings):

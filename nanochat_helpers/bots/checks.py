@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..errors import SettingsError
 from ..extraction import extract_number
+from ..views.markup import count
 
 ALICE = Path(__file__).parents[1] / "data" / "bots" / "alice.txt"
 QUOTE = re.compile(r"“([^”]+)”\s*\(lines? (\d+)(?:[–-](\d+))?\)")
@@ -46,7 +47,7 @@ def number(answer, wanted, bot):
 def questions(answer, wanted, bot):
     """The answer asks so many questions."""
     n_questions = len(re.findall(r"\?(?!\w)", re.sub(r"\?[?!]+", "?", answer)))
-    return None if n_questions == wanted else f"It asks {n_questions} questions and should ask {wanted}."
+    return None if n_questions == wanted else f"It asks {count(n_questions, 'question')} and should ask {wanted}."
 
 
 def declines(answer, wanted, bot):

@@ -58,8 +58,9 @@ class LiteratureBot(Bot):
         return 1 + max(range(start, start + READ - QUOTED + 1), key=shared)
 
     def quote(self, first: int) -> str:
-        """The lines from `first` on, word for word, without the empty ones around them."""
-        numbers = range(first, min(first + QUOTED, len(self.lines) + 1))
-        full = [number for number in numbers if self.lines[number - 1].strip("# ")]
+        """The lines from `first` on, word for word, without the empty ones around them; not over a heading."""
+        full = [n for n in range(first, min(first + QUOTED, len(self.lines) + 1)) if self.lines[n - 1].strip()]
+        heading = max((n for n in full if self.lines[n - 1].startswith("#")), default=0)
+        full = [n for n in full if n > heading] or [n for n in full if n < heading] or full
         text = " ".join(" ".join(self.lines[full[0] - 1 : full[-1]]).split())
         return f"“{text}” (lines {full[0]}–{full[-1]})"

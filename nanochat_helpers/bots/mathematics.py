@@ -24,7 +24,7 @@ WORDS = [
     (r"\bdifference (?:between|of) (.+?) and\b", r"\1 -"),
     (r"\bplus\b", "+"),
     (r"\bminus\b|[−–]", "-"),
-    (r"\btimes\b|\bmultiplied by\b|[×·]|(?<=\d) ?x ?(?=\d)", "*"),
+    (r"\btimes\b|\bmultiplied by\b|[×·]|(?<=\d)(?<!\b0) ?x ?(?=\d)", "*"),
     (r"\bdivided by\b|÷", "/"),
     (r"\bto the power of\b|\*\*", "^"),
     (r"\bsquared\b|²", "^ 2"),
