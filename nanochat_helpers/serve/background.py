@@ -95,12 +95,12 @@ class BackgroundServer:
 
     def stop(self) -> None:
         """Stop, once replies that have begun are done or the time for that is over. Nothing happens if it stands."""
-        if self._thread is None:
+        thread, self._thread = self._thread, None
+        if thread is None:
             return
         self._server.leave_off()
-        self._thread.join(self.grace + FLUSH_SECONDS + 2)
+        thread.join(self.grace + FLUSH_SECONDS + 2)
         self._socket.close()
-        self._server = self._thread = self._socket = None
 
     def __enter__(self) -> "BackgroundServer":
         return self.start()
