@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from .backbones import check_can_write
 from .errors import ContextError, MessageError, ModelError, SettingsError
 from .generation import new_seed, stream, stream_messages
-from .history import Fitted, TokenBudget, check_result
+from .history import Fitted, LastTurns, TokenBudget, check_result
 from .models import CATALOGUE, chat_engine, fetch_model, load_model
 from .postprocess import clean
 from .prompts import check_message, check_messages, encode_prompt, encode_text, stop_strings, takes_system_message
@@ -69,7 +69,8 @@ class Chat:
     system: how the chatbot should behave. None is DEFAULT_SYSTEM for a chat model that takes one, else nothing; with ""
         NanoChat says nothing, and a model's template may then add a system message of its own (SmolLM2's does).
     settings: the knobs; may be changed between messages.
-    history: a strategy that decides which earlier turns stay in the prompt (see `history`).
+    history: a strategy that decides which earlier turns stay in the prompt (see `history`). None keeps what fits;
+        for an encoder-decoder, which takes one instruction at a time, it keeps none of them.
     safety: rules for what comes in and what goes out, such as Safety(). A turn that they block is not kept.
     retriever: looks something up for each message (see `retrieval`). The prompt gets what it finds, the conversation
         only the message; where it finds nothing, the reply says so, and the model is not asked.
@@ -89,7 +90,7 @@ class Chat:
     ):
         self.backbone = load_chat_model() if backbone is None else backbone
         self.settings = GenerationSettings() if settings is None else settings
-        self.history = TokenBudget(drop_together=4) if history is None else history
+        self.history = self._default_history() if history is None else history
         self.safety, self.retriever = safety, retriever
         self._check_parts()
         self.skip_special_tokens = skip_special_tokens
@@ -97,6 +98,10 @@ class Chat:
         self._cancel, self._sending = threading.Event(), threading.Lock()
         room_for_reply(self.backbone, 0, self.settings)  # an encoder is refused now, not at the first message
         self.reset()
+
+    def _default_history(self):
+        is_forgetful = getattr(self.backbone, "family", "") == "encoder-decoder"
+        return LastTurns(0) if is_forgetful else TokenBudget(drop_together=4)
 
     def _default_system(self):
         tokenizer = self.backbone.tokenizer

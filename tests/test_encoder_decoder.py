@@ -254,6 +254,7 @@ def test_it_is_no_chat_model_and_its_prompt_is_the_newest_message(t5):
     assert reply.trace.prompt == QUESTION + "</s>"
     assert reply.trace.roles == ["user"] * 6 + ["template"]
     assert len(chat.messages) == 4  # the conversation is kept, only the model reads none of it
+    assert (reply.trace.kept, reply.trace.dropped) == (chat.messages[2:3], chat.messages[:2])
     assert "</s>" not in reply.text
 
 
