@@ -16,7 +16,7 @@ class Backbone(Protocol):
     """What every model has, wherever it runs."""
 
     name: str
-    engine: str  # "transformers" or "llama.cpp"
+    engine: str  # "transformers", "llama.cpp" or "remote"
     tokenizer: object
     device: str  # where it computes: "cpu", "cuda" or "mps"
     context_length: int  # tokens, prompt and reply together; for an encoder-decoder each may have so many
