@@ -10,7 +10,9 @@ import pytest
 from scripted import ScriptedBackbone
 from serving import HELLO, answer_of, body_of, connect, served
 
+from nanochat_helpers.generation import stream
 from nanochat_helpers.serve.requests import Limits
+from nanochat_helpers.settings import GenerationSettings
 
 LIMITS = Limits(body_seconds=0.3)
 
@@ -160,6 +162,17 @@ def test_the_key_is_neither_in_an_answer_nor_in_the_log(caplog):
             answer = httpx.post(f"{server.url}/chat/completions", content=body_of(trace=True), headers=headers)
             assert "horse" not in answer.text
     assert "horse" not in caplog.text
+
+
+def test_the_web_server_that_llama_cpp_opens_of_its_own_answers_nobody(llama_cpp_backbone):
+    address = llama_cpp_backbone._server.listening_address
+    for headers in ({}, {"Authorization": "Bearer none"}):
+        answer = httpx.post(
+            f"{address}/v1/chat/completions", json={"messages": HELLO, "max_tokens": 1}, headers=headers
+        )
+        assert answer.status_code == 401
+        assert httpx.get(f"{address}/slots", headers=headers).status_code in (401, 404, 501)
+    assert "".join(token.text for token in stream(llama_cpp_backbone, [1, 2], GenerationSettings(max_new_tokens=1)))
 
 
 def test_the_longest_bodies_that_are_taken_are_judged_quickly(server):

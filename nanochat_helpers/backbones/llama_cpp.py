@@ -6,6 +6,7 @@ settings mean the same as in `sampling`, in the same order, but the luck is llam
 
 import math
 import queue
+import secrets
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +57,8 @@ class LlamaCppBackbone:
         params.n_batch = params.n_ubatch = 128  # larger steps take more memory and are no faster on a CPU
         self.threads = params.cpuparams.n_threads = threads or free_cores()
         params.warmup, params.verbosity = False, -1
+        # xllamacpp opens a web server of its own, too; with a key that nobody knows it answers nobody.
+        params.api_keys, params.ui, params.endpoint_slots = [secrets.token_hex(32)], False, False
         self._server = xllamacpp.Server(params)
 
     @classmethod
