@@ -169,10 +169,7 @@ def chat(
     if message is not None:
         check_utf8(message)
         user_message(message)  # a mistake should show before seconds are spent on the model
-    if server is None:
-        backbone = load_chat_model(model or "smollm2", engine=engine.value)
-    else:
-        backbone = connect(server, model)
+    backbone = connect(server, model) if server else load_chat_model(model or "smollm2", engine=engine.value)
     conversation = Chat(backbone, system=system, settings=settings)
     if message is None:
         Conversation(conversation).run()
