@@ -6,6 +6,7 @@
 
 import contextlib
 import copy
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -127,7 +128,16 @@ def int8_copy(backbone: LocalBackbone, *, whole_numbers: bool = False) -> LocalB
         else:
             continue
         model.set_submodule(name, new)
-    return LocalBackbone(f"{backbone.name} in int8", model, backbone.tokenizer)
+    return _with_model(backbone, f"{backbone.name} in int8", model)
+
+
+def _with_model(backbone, name, model):
+    """A backbone like this one with another model. It is not tuned anew: threads are chosen for the whole process."""
+    new = copy.copy(backbone)
+    vars(new).pop("logits_cache", None)  # see LogitsCache.of
+    new.name, new.model, new._lock = name, model, threading.RLock()
+    new.forget()
+    return new
 
 
 def _int8(weights, matrices):

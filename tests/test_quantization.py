@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from nanochat_helpers.backbones.logits_cache import LogitsCache
 from nanochat_helpers.errors import EngineError, SettingsError
 from nanochat_helpers.quantization import (
     Int8Embedding,
@@ -172,6 +173,21 @@ def test_an_int8_copy_guesses_nearly_the_same_and_leaves_the_model_alone(tiny, w
     assert 0 < (logits - before).abs().max() < 0.05
     assert torch.equal(guesses(tiny), before)
     assert not any(isinstance(module, nn.Linear) for module in smaller.model.modules())
+
+
+def test_an_int8_copy_shares_no_memory_of_texts_and_leaves_the_threads_alone(tiny):
+    cache = LogitsCache.of(tiny)
+    cache.next_token_logits([3, 4, 5])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        smaller = int8_copy(tiny)
+        assert torch.get_num_threads() == threads + 1
+    finally:
+        torch.set_num_threads(threads)
+    assert LogitsCache.of(smaller) is not cache and LogitsCache.of(smaller).backbone is smaller
+    assert smaller.name == "tiny in int8" and smaller._lock is not tiny._lock
+    cache.forget()
 
 
 def test_a_matrix_that_is_used_twice_is_kept_once(tiny):
