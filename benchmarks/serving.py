@@ -73,6 +73,29 @@ def per_token(backbone, address: str, peer: str, rounds: int) -> dict[str, list[
     return dict(zip(sides, zip(*gaps, strict=True), strict=True))
 
 
+class Replay:
+    """An engine that takes no time: it says what another one said. What is left is the cost of all around it."""
+
+    def __init__(self, backbone):
+        self._tokens = list(backbone.draw_tokens([1], GenerationSettings(), max_new_tokens=NEW_TOKENS, seed=1))
+        self.__dict__ |= {name: getattr(backbone, name) for name in ("name", "engine", "family", "context_length")}
+        self.tokenizer, self.is_chat, self.eos_token_ids = backbone.tokenizer, True, frozenset()
+
+    def draw_tokens(self, input_ids, settings, **limits):
+        """Say it again, token by token."""
+        yield from self._tokens
+
+
+def around(backbone, rounds: int) -> list[float]:
+    """Milliseconds per token of our API when the engine takes no time, its client included."""
+    gaps = []
+    with BackgroundServer(make_app(Replay(backbone))) as server:
+        for _ in range(rounds):
+            _, chunks, times, _ = ask(f"{server.host}:{server.port}", STORY, max_tokens=NEW_TOKENS, stream=True)
+            gaps.append(1000 * times[-1] / len(chunks))
+    return gaps
+
+
 def first_byte(address: str, rounds: int) -> tuple[list[float], list[float]]:
     """Milliseconds to the first event and to the first text of a stream, the server being idle."""
     events, texts = [], []
@@ -101,16 +124,19 @@ def cancel(worker: ModelWorker, rounds: int) -> list[float]:
 
 def crowd(backbone, address: str, seconds: float) -> dict:
     """Many clients at once, each with a question of its own, whose answer is known; half of them as streams."""
-    fields = {"max_tokens": 8, "temperature": 0}
-    beginnings = [f"Count on: {100 * n}, {100 * n + 1}, {100 * n + 2}," for n in range(CLIENTS)]
-    questions = [[{"role": "user", "content": beginning}] for beginning in beginnings]
-    greedy = GenerationSettings(max_new_tokens=8, temperature=0)
-    known = ["".join(Chat(backbone, settings=greedy).stream(question[0]["content"])) for question in questions]
+    fields = {"max_tokens": 8, "temperature": 1.5}
+    questions = [f"Tell me something about the number {number}." for number in range(CLIENTS)]
+    knobs = [GenerationSettings(max_new_tokens=8, temperature=1.5, seed=number) for number in range(CLIENTS)]
+    known = [
+        "".join(Chat(backbone, settings=settings).stream(question))
+        for question, settings in zip(questions, knobs, strict=True)
+    ]
     seen, process, memory, deadline = Counter(), psutil.Process(), [], time.perf_counter() + seconds
 
     def talk(number):
         while time.perf_counter() < deadline:
-            status, answer, _, headers = ask(address, questions[number], **fields, stream=number % 2 == 0)
+            messages = [{"role": "user", "content": questions[number]}]
+            status, answer, _, headers = ask(address, messages, **fields, seed=number, stream=number % 2 == 0)
             if status == 429:
                 seen["429"] += 1
                 time.sleep(int(headers["retry-after"]))
@@ -162,6 +188,8 @@ def main() -> None:
     backbone = load_model("smollm2", engine="llama.cpp")
     worker, peer = ModelWorker(backbone), peer_server(backbone.threads)
     print(f"llama.cpp with {backbone.threads} threads")
+    gaps = around(backbone, 3 * rounds)
+    print(f"{'api: ms a token, the engine taking no time':<44} {statistics.median(gaps):8.2f}")
     with BackgroundServer(make_app(worker)) as server:
         address = f"{server.host}:{server.port}"
         rows = per_token(backbone, address, peer.listening_address.removeprefix("http://"), rounds)
