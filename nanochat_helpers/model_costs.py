@@ -4,7 +4,6 @@ Guesses are compared by the KL divergence, in bits: how much more surprised one 
 the smaller model for those of the reference. Speeds are measured where this runs, and differ from run to run.
 """
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -90,24 +89,13 @@ def _against_logits(backbone, input_ids, probs):
 
 def _against_llama_cpp(backbone, input_ids, probs):
     for place in range(len(input_ids)):
-        known = llama_cpp_probs(backbone, input_ids[: place + 1])
+        known = backbone.next_token_probs(input_ids[: place + 1], TOP_N)
         token_ids, listed = list(known), list(known.values())
         mine, theirs = probs[place][token_ids].double(), torch.tensor(listed, dtype=torch.double)
         # All tokens that are not listed count as one; that can only make the divergence smaller.
         rest = [(1 - part.sum()).clamp(min=1e-9).view(1) for part in (mine, theirs)]
         kl = kl_divergence(torch.cat([mine, rest[0]]), torch.cat([theirs, rest[1]]))
         yield kl.item(), token_ids[0] == probs[place].argmax().item()
-
-
-def llama_cpp_probs(backbone: Any, input_ids: list[int], n: int = TOP_N) -> dict[int, float]:
-    """The n most likely next tokens in llama.cpp and their probabilities, the best first. Raises EngineError."""
-    answers: list[dict] = []
-    request = {"prompt": list(input_ids), "max_tokens": 1, "logprobs": n, "temperature": 0, "cache_prompt": True}
-    backbone._server.handle_completions(request, lambda answer: answers.append(answer) and False)
-    if "error" in answers[0]:
-        raise EngineError(f"llama.cpp could not do this: {answers[0]['error'].get('message', answers[0])}")
-    entry = answers[0]["choices"][0]["logprobs"]["content"][0]
-    return {token["id"]: math.exp(token["logprob"]) for token in entry["top_logprobs"]}
 
 
 # --- size and speed

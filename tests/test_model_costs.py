@@ -12,7 +12,6 @@ from nanochat_helpers.model_costs import (
     Reference,
     compare,
     kl_divergence,
-    llama_cpp_probs,
     megabytes,
     memory_speed,
     tokens_per_second,
@@ -88,13 +87,15 @@ def test_int8_and_llama_cpp_are_near_and_not_equal(backbone, llama_cpp_backbone,
 
 def test_llama_cpp_tells_as_many_probabilities_as_it_is_asked_for(backbone, llama_cpp_backbone):
     input_ids = backbone.tokenizer.encode("The capital of France is")
-    listed = llama_cpp_probs(llama_cpp_backbone, input_ids, 50)
+    listed = llama_cpp_backbone.next_token_probs(input_ids, 50)
     assert len(listed) == 50
     assert list(listed.values()) == sorted(listed.values(), reverse=True)
     own = to_probs(backbone.next_token_logits(input_ids))
     first = next(iter(listed))
     assert first == own.argmax().item()
     assert listed[first] == pytest.approx(own[first].item(), abs=0.05)
+    with pytest.raises(EngineError, match="could not do this"):
+        llama_cpp_backbone.next_token_probs([0] * 5000, 5)  # more than its context holds
 
 
 @pytest.mark.parametrize("texts", [[], [""]])

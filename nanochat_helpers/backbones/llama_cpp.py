@@ -108,6 +108,19 @@ class LlamaCppBackbone:
             stopped.set()
             worker.join()
 
+    def next_token_probs(self, input_ids: list[int], n: int) -> dict[int, float]:
+        """The n most likely next tokens and the model's own probabilities of them, the best first. Raises EngineError.
+
+        It takes longer the more are asked for: half a second for all 49,152 of SmolLM2, 15 milliseconds for 1000.
+        """
+        request = {"prompt": list(input_ids), "max_tokens": 1, "logprobs": n, "temperature": 0, "cache_prompt": True}
+        answers: list[dict] = []
+        self._server.handle_completions(request, lambda answer: answers.append(answer) and False)
+        if "error" in answers[0]:
+            raise EngineError(f"llama.cpp could not do this: {answers[0]['error'].get('message', answers[0])}")
+        entry = answers[0]["choices"][0]["logprobs"]["content"][0]
+        return {token["id"]: math.exp(token["logprob"]) for token in entry["top_logprobs"]}
+
     def _read(self, chunk):
         if chunk is None:
             return
