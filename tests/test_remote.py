@@ -33,6 +33,7 @@ class Server:
     def __init__(self, pieces=("Hi", " there"), *, faults=(), models=({"id": "big"},), says="no", finish_reason="stop"):
         self.pieces, self.faults, self.models = pieces, list(faults), models
         self.says, self.finish_reason, self.stop_reason = says, finish_reason, None
+        self.brackets = False  # Google's server puts its errors into a list
         self.requests, self.headers, self.hung_up, self.pause = [], [], threading.Event(), 0.0
 
     def __enter__(self):
@@ -64,6 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault = play.faults.pop(0) if play.faults else None
         if isinstance(fault, int):
             body = {"error": {"message": play.says, "type": "t", "code": None}}
+            body = [body] if play.brackets else body
             return self._answer(fault, json.dumps(body).encode(), {"Retry-After-Ms": "10"})
         if fault == "silent":
             time.sleep(1)
@@ -224,6 +226,34 @@ def test_an_extra_setting_that_is_on_is_never_dropped_silently(server):
     with pytest.raises(SettingsError, match=r"does not know top_k: leave it off"):
         chat.send("Hello")
     assert len(chat.messages) == 1
+
+
+def test_a_server_that_knows_no_seed_is_asked_again_without_one(server):
+    server.faults, server.brackets = [400], True
+    server.says = 'Unknown name "top_k": Cannot find field.\nUnknown name "seed": Cannot find field.'
+    chat = Chat(connect(server.url), settings=GenerationSettings(seed=7))
+    assert chat.send("Hello").text == "Hi there"
+    assert not {"seed", "top_k"} & set(server.requests[1])
+    chat.send("Again")
+    assert "seed" not in server.requests[2] and len(server.requests) == 3  # it is remembered
+
+
+def test_a_server_that_knows_no_seed_but_extra_settings_keeps_these(server):
+    server.faults, server.says = [400], 'Unknown name "seed"'
+    assert Chat(connect(server.url), settings=GenerationSettings(top_k=3)).send("Hello").text == "Hi there"
+    assert server.requests[1]["top_k"] == 3
+
+
+def test_an_error_in_brackets_is_said_too(server):
+    server.faults, server.brackets, server.says = [400], True, "the name of the model is wrong"
+    with pytest.raises(RemoteError, match="the name of the model is wrong"):
+        Chat(connect(server.url)).send("Hello")
+
+
+def test_a_proxy_is_not_asked_for_this_very_machine(server, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert Chat(connect(server.url)).send("Hello").text == "Hi there"
 
 
 def test_the_second_message_takes_the_conversation_along(server):

@@ -6,14 +6,13 @@ on the server, which tells only the text: there are no ids and no logits. `conne
 
 from __future__ import annotations
 
-import contextlib
-import os
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
-from ..errors import EngineError, RemoteError, SettingsError
+from ..errors import RemoteError, SettingsError
 from ..settings import GenerationSettings
+from .connection import check_address, explained, is_openai, make_client
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -51,8 +50,8 @@ def connect(
     context_length: in tokens; None asks the server, and is 4096 where it does not say.
     Raises RemoteError when the server cannot be reached, refuses the key or has no such model.
     """
-    _check_address(base_url)
-    client = _make_client(base_url, api_key, timeout, max_retries)
+    check_address(base_url)
+    client = make_client(base_url, api_key, timeout, max_retries)
     models = _list_models(client)
     name = _choose_model(model, models, base_url)
     told = _told_context_length(models.get(name))
@@ -69,7 +68,7 @@ class RemoteBackbone:
 
     def __init__(self, name: str, client: OpenAI, base_url: str, *, context_length: int):
         self.name, self.base_url, self.context_length = name, base_url, context_length
-        self._client, self._takes_extra = client, not _is_openai(base_url)
+        self._client, self._takes_extra, self._takes_seed = client, not is_openai(base_url), True
 
     def __repr__(self) -> str:
         return f"RemoteBackbone({self.name!r} at {self.base_url})"
@@ -81,7 +80,7 @@ class RemoteBackbone:
         not have.
         """
         is_done = False
-        with _explained(self._client), self._ask(messages, settings, max_new_tokens) as events:
+        with explained(self._client), self._ask(messages, settings, max_new_tokens) as events:
             for event in events:
                 if event.choices:  # the last event may hold nothing but the usage
                     piece = _read(event.choices[0])
@@ -99,7 +98,10 @@ class RemoteBackbone:
         return sum(len(message["content"].encode()) // 3 + 8 for message in messages)
 
     def _ask(self, messages, settings, max_new_tokens):
-        """Send the request; once more without the extra settings where a server does not know them and they are off."""
+        """Send the request; once more without what a server does not know: extra settings that are off, and the seed.
+
+        Without its seed a reply has other luck each time, and nothing else: so it may go (Google's server has none).
+        """
         from openai import BadRequestError
 
         switched_on = [name for name in EXTRA if getattr(settings, name) != getattr(_OFF, name)]
@@ -108,12 +110,15 @@ class RemoteBackbone:
         try:
             return self._send(messages, settings, max_new_tokens)
         except BadRequestError as refusal:
-            if not self._takes_extra or not any(name in str(refusal) for name in EXTRA):
+            said = f"{refusal} {refusal.body}"
+            no_extra = self._takes_extra and any(name in said for name in EXTRA)
+            no_seed = self._takes_seed and re.search(r"\bseed\b", said) is not None
+            if not (no_extra or no_seed):
                 raise
-            if switched_on:
+            if no_extra and switched_on:
                 raise _no_such_setting(self.base_url, switched_on) from refusal
-            self._takes_extra = False
-            return self._send(messages, settings, max_new_tokens)
+            self._takes_extra, self._takes_seed = self._takes_extra and not no_extra, self._takes_seed and not no_seed
+            return self._ask(messages, settings, max_new_tokens)
 
     def _send(self, messages, settings, max_new_tokens):
         body = {
@@ -122,9 +127,9 @@ class RemoteBackbone:
             "temperature": 0.0 if settings.greedy else settings.temperature,
             "top_p": settings.top_p,
             # OpenAI's newer models take only the newer name, and most other servers only the older one.
-            "max_completion_tokens" if _is_openai(self.base_url) else "max_tokens": max_new_tokens,
+            "max_completion_tokens" if is_openai(self.base_url) else "max_tokens": max_new_tokens,
         }
-        if settings.seed is not None:
+        if settings.seed is not None and self._takes_seed:
             body["seed"] = settings.seed % 2**31
         if settings.stop:
             body["stop"] = list(settings.stop[:MAX_STOP])
@@ -141,57 +146,14 @@ class RemoteBackbone:
 _OFF = GenerationSettings(top_k=0, min_p=0.0, repetition_penalty=1.0)
 
 
-# --- the connection
-
-
-def _check_address(base_url):
-    try:
-        address = urlsplit(base_url)
-        _ = address.port  # a port that is no number is noticed only when it is asked for
-        is_address = address.scheme in ("http", "https") and bool(address.hostname)
-    except (ValueError, AttributeError, TypeError):
-        is_address = False
-    if not is_address:
-        raise RemoteError(f'{base_url!r} is no address of a server: write it like "http://127.0.0.1:8000/v1".')
-    if address.username or address.password or address.query:
-        raise RemoteError(
-            f"The address of {address.hostname} must not hold a key or a password: put the key into the environment "
-            "as NANOCHAT_API_KEY."
-        )
-
-
-def _make_client(base_url, api_key, timeout, max_retries):
-    try:
-        from openai import OpenAI, Timeout
-    except ImportError as error:
-        raise EngineError("To talk to a server, the openai package is needed. Run: pip install openai") from error
-    for name, value, least in (("timeout", timeout, 0.001), ("max_retries", max_retries, 0)):
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < 1e6:
-            raise SettingsError(f"{name}={value!r} is not allowed: it must be a number of {least} or more.")
-    key = (
-        api_key
-        or os.environ.get("NANOCHAT_API_KEY")
-        or (os.environ.get("OPENAI_API_KEY") if _is_openai(base_url) else None)
-    )
-    if key is not None and not (isinstance(key, str) and key.isascii() and key.isprintable()):
-        raise RemoteError("The API key has characters that no key has: copy it again, without spaces or line ends.")
-    return OpenAI(
-        base_url=base_url,
-        api_key=key or "none",  # the client asks for one, also where a server wants none
-        timeout=Timeout(timeout, connect=min(timeout, 10.0)),
-        max_retries=int(max_retries),
-    )
-
-
-def _is_openai(base_url):
-    return urlsplit(base_url).hostname == "api.openai.com"
+# --- the server's models
 
 
 def _list_models(client):
     """The server's models by name; {} where it keeps no list."""
     from openai import NotFoundError
 
-    with _explained(client):
+    with explained(client):
         try:
             return {model.id: model for model in client.models.list()}
         except NotFoundError:
@@ -238,48 +200,3 @@ def _no_such_setting(base_url, names):
         f"{base_url} does not know {' and '.join(names)}: leave {'it' if len(names) == 1 else 'them'} off for this "
         "server, or use another."
     )
-
-
-@contextlib.contextmanager
-def _explained(client: OpenAI) -> Iterator[None]:
-    """Turn whatever goes wrong on the way to a server into one sentence, in which the key never stands."""
-    try:
-        yield
-    except (RemoteError, SettingsError):
-        raise
-    except Exception as problem:  # the client lets errors of its HTTP library through, which differs by version
-        said = _explain(str(client.base_url).rstrip("/"), problem)
-        if client.api_key in f"{problem} {said}":  # a server that repeats what it was sent
-            raise RemoteError(said.replace(client.api_key, "…")) from None
-        raise RemoteError(said) from problem
-
-
-def _explain(base_url, problem):
-    kinds = {kind.__name__ for kind in type(problem).__mro__}
-    status = getattr(problem, "status_code", None)
-    said = _said(problem)
-    if status in (401, 403):
-        return f"{base_url} refuses the key ({status}){said}. Put a right one into the environment as NANOCHAT_API_KEY."
-    if status == 404:
-        return f"{base_url} has no such model or no chat completions (404){said}. Check the address; most end in /v1."
-    if status == 413 or (status in (400, 422) and any(word in said for word in ("context", "too long", "too large"))):
-        return f"{base_url} finds the conversation too long ({status}){said}. Make it shorter, or begin a new one."
-    if status == 429:
-        return f"{base_url} is busy, or a quota is used up (429){said}. Wait a little and try again."
-    if status and status >= 500:
-        return f"{base_url} has a fault of its own ({status}){said}. Try again later, or look at its log."
-    if status:
-        return f"{base_url} refuses the request ({status}){said}. Change what it names, and try again."
-    if kinds & {"APITimeoutError", "ReadTimeout", "TimeoutException", "ConnectTimeout"}:
-        return f"{base_url} did not answer in time. Try again, or give it longer: connect(…, timeout=300)."
-    if "APIConnectionError" in kinds or "ConnectError" in kinds:
-        return f"{base_url} cannot be reached. Is the server running, and is the address right?"
-    return f"{base_url} broke off in the middle of an answer ({type(problem).__name__}){said}. Try again."
-
-
-def _said(problem):
-    """The server's own words, short and on one line; nothing of what we sent (a key, for example) is among them."""
-    body = getattr(problem, "body", None)
-    message = body.get("message") if isinstance(body, dict) else None
-    words = " ".join(str(message).split())[:200].rstrip(".") if message else ""
-    return f": {words}" if words else ""
