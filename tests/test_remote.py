@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from nanochat_helpers import Chat, GenerationSettings, connect
+from nanochat_helpers import Chat, GenerationSettings, connect, stream
 from nanochat_helpers.backbones.remote import DEFAULT_CONTEXT, RemoteBackbone
-from nanochat_helpers.errors import ContextError, ModelError, NanoChatError, RemoteError, SettingsError
+from nanochat_helpers.errors import ContextError, EngineError, ModelError, NanoChatError, RemoteError, SettingsError
 from nanochat_helpers.history import RunningSummary
 from nanochat_helpers.memory import summarise_with
 from nanochat_helpers.views.xray import xray_html
@@ -173,7 +173,9 @@ def test_a_key_in_the_address_is_refused_and_not_repeated(address):
     assert KEY not in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "value"), [("timeout", 0), ("timeout", "soon"), ("max_retries", -1)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("timeout", 0), ("timeout", "soon"), ("max_retries", -1), ("context_length", 0)]
+)
 def test_a_senseless_patience_is_refused(server, name, value):
     with pytest.raises(SettingsError, match=name):
         connect(server.url, **{name: value})
@@ -351,6 +353,11 @@ def test_the_chat_panel_talks_with_a_model_on_a_server(server):
     assert panel.controls["message"].value == ""
 
 
+def test_whoever_needs_tokens_is_told_that_a_server_gives_none(server):
+    with pytest.raises(EngineError, match="takes messages and no input_ids"):
+        next(stream(connect(server.url), [1, 2], GenerationSettings()))
+
+
 # --- what goes wrong
 
 
@@ -436,6 +443,12 @@ def test_the_key_for_openai_goes_to_openai_only(server, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     connect(server.url)
     assert KEY not in str(server.headers)
+
+
+def test_without_a_key_a_servers_words_stay_as_they_are(server):
+    server.faults, server.says = [401], "no key, no-key, none"
+    with pytest.raises(RemoteError, match="no key, no-key, none"):
+        chat_with(server).send("Hello")
 
 
 def test_no_key_is_shown_stored_or_traced(server, monkeypatch, tmp_path):

@@ -40,5 +40,13 @@ def check_can_write(name: str, family: str) -> None:
 
 
 def check_input_ids(input_ids: Sequence[int], backbone: Backbone) -> list[int]:
-    """Make a plain list of token ids of this backbone's vocabulary; see `tokens.check_token_ids`."""
+    """Make a plain list of token ids of this backbone's vocabulary; see `tokens.check_token_ids`.
+
+    Raises EngineError for a model on a server, which has its vocabulary to itself.
+    """
+    if backbone.engine == "remote":
+        raise EngineError(
+            f"{backbone.name} runs on a server, which takes messages and no input_ids: talk to it with Chat(backbone), "
+            "and use load_model where you need tokens or logits."
+        )
     return check_token_ids(input_ids, getattr(backbone, "vocab_size", None) or len(backbone.tokenizer))

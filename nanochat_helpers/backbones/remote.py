@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import RemoteError, SettingsError
-from ..settings import GenerationSettings
+from ..settings import GenerationSettings, check_count
 from .connection import check_address, explained, is_openai, make_client
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def connect(
     Raises RemoteError when the server cannot be reached, refuses the key or has no such model.
     """
     check_address(base_url)
+    check_count("context_length", context_length, least=1, none_allowed=True)
     client = make_client(base_url, api_key, timeout, max_retries)
     models = _list_models(client)
     name = _choose_model(model, models, base_url)
