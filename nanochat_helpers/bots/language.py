@@ -95,7 +95,7 @@ class LanguageBot(Bot):
             return "Let's stay in English, even with mistakes! Can you say it in simple English words?"
         better, reasons = correct(text)
         lines = [f"Better: “{better}” ({'; '.join(reasons)})"] if reasons else []
-        self.note(f"Rules: found {len(reasons)} mistakes; they know {len(MISTAKES)} kinds of them.")
+        self.note(f"Rules: found {len(reasons)} of the {len(MISTAKES)} kinds of mistakes that they know.")
         return "\n".join([*lines, self.small_talk(better)])
 
     def small_talk(self, text: str) -> str:
