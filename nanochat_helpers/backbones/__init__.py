@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..errors import CannotChatError
+from ..errors import CannotChatError, EngineError
 from ..tokens import check_token_ids
 
 
