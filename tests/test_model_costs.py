@@ -98,6 +98,21 @@ def test_llama_cpp_tells_as_many_probabilities_as_it_is_asked_for(backbone, llam
         llama_cpp_backbone.next_token_probs([0] * 5000, 5)  # more than its context holds
 
 
+def test_what_llama_cpp_does_not_list_counts_as_one_token():
+    # Listed are two of four tokens; the others have 0.5 here and 0.25 there.
+    class Lists:
+        engine = "llama.cpp"
+
+        def next_token_probs(self, input_ids, n):
+            return {2: 0.5, 0: 0.25}
+
+    reference = Reference.__new__(Reference)
+    reference.input_ids, reference.probs = [[7]], [torch.tensor([[0.25, 0.1, 0.25, 0.4]])]
+    distance = reference.distance(Lists())
+    assert distance.kl == pytest.approx(0.25 * 0 + 0.25 * -1 + 0.5 * 1, abs=1e-6)
+    assert (distance.same_favourite, distance.n_places) == (0, 1)
+
+
 @pytest.mark.parametrize("texts", [[], [""]])
 def test_without_texts_there_is_nothing_to_compare(backbone, texts):
     with pytest.raises(SettingsError, match="a list of texts"):
