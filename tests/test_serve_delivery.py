@@ -1,7 +1,7 @@
 """Replies on their way: who leaves frees the model, who reads slowly holds up nobody, each gets their own words."""
 
+import asyncio
 import json
-import socket
 import statistics
 import threading
 import time
@@ -11,6 +11,7 @@ import pytest
 from scripted import ScriptedBackbone
 from serving import HELLO, answer_of, body_of, connect, echo, endless, served, until
 
+from nanochat_helpers.serve.delivery import PatientStream
 from nanochat_helpers.serve.requests import Limits
 from nanochat_helpers.serve.worker import ModelWorker
 
@@ -96,22 +97,39 @@ def streamed(connection):
     return "".join(delta.get("content") or "" for delta in deltas)
 
 
-def test_a_client_that_does_not_read_holds_up_nobody_and_is_hung_up_on():
+def test_a_client_that_does_not_read_holds_up_nobody():
     backbone = endless(0)
-    worker = ModelWorker(backbone)
-    limits = Limits(max_tokens=1900, reader_seconds=0.3)
-    with served(worker, limits=limits) as server:
-        lazy = socket.socket()
-        lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        lazy.connect((server.host, server.port))
-        body = body_of(stream=True, max_tokens=1900, logprobs=True, top_logprobs=12)
-        head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        lazy.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        assert until(lambda: len(backbone.calls) > 100, 10)
+    with served(backbone) as server:
+        lazy = connect(server, body_of(stream=True, max_tokens=500, logprobs=True, top_logprobs=12))
         with connect(server, body_of(max_tokens=3)) as quick:
             assert answer_of(quick)[0] == 200
-        assert until(lambda: not server.app.state.open_deliveries, 5)
+        assert len(backbone.calls) == 503
         lazy.close()
+
+
+def test_a_client_that_takes_nothing_for_too_long_is_hung_up_on():
+    class Events:
+        ended = False
+
+        async def events(self, form):
+            yield b"data: 1"
+
+        def end(self):
+            self.ended = True
+
+    async def take_nothing(message):
+        await asyncio.sleep(60)
+
+    async def stay():
+        await asyncio.sleep(60)
+
+    async def deliver():
+        async with asyncio.timeout(5):
+            await PatientStream(events, None, 0.05)({"type": "http"}, stay, take_nothing)
+
+    events = Events()
+    asyncio.run(deliver())
+    assert events.ended
 
 
 def test_a_reply_that_is_broken_off_by_the_end_of_the_server_says_so():

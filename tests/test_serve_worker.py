@@ -136,6 +136,7 @@ def test_an_event_of_ones_own_cancels_while_one_waits_and_while_one_is_served():
     threading.Timer(0.05, event.set).start()
     assert list(waiting) == []
     assert set(running) == {"."}
+    assert running.reply.finish_reason == "cancelled"
     assert until(lambda: worker.is_free)
 
 
