@@ -31,6 +31,8 @@ COMMANDS = [
     ["chat"],
     ["run"],
     ["doctor"],
+    ["serve"],
+    ["gui"],
     ["models"],
     ["models", "list"],
     ["models", "fetch"],

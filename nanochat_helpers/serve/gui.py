@@ -120,7 +120,9 @@ class GuiServer:
         self.page, self.host, self.port, self.inline, self.url = page, host, port, inline, ""
 
     def start(self) -> "GuiServer":
-        """Run the page. Raises ServeError where the address or the port cannot be had."""
+        """Run the page; one that runs goes on. Raises ServeError where the address or the port cannot be had."""
+        if self.url:
+            return self
         from .background import listen
 
         with listen(self.host, self.port) as free:
@@ -226,9 +228,10 @@ def _controls(gr, start: Chat, limit_tokens: int) -> dict[str, Any]:
 def _conversation(gr, talk, controls):
     """The talk itself, its field, its buttons, and one line for what goes on."""
     line = gr.Markdown("Type a message, and press Enter.", elem_classes="nc-line", render=False)
+    welcome = f"This is {talk.worker.backbone.name}, a language model. What it says may be wrong."
     chatbot = gr.Chatbot(
         label="Conversation",
-        placeholder=escape(f"This is {talk.worker.backbone.name}, a language model. What it says may be wrong."),
+        placeholder=f'<div style="padding:0 1em;text-align:center">{escape(welcome)}</div>',
         render_markdown=False,
         height="65vh",
         min_height=280,
