@@ -3,6 +3,8 @@
 import json
 import math
 import subprocess
+import threading
+from types import SimpleNamespace
 
 import httpx
 import openai
@@ -14,6 +16,7 @@ from nanochat_helpers.chat import DEFAULT_SYSTEM, Chat
 from nanochat_helpers.serve.api import make_app
 from nanochat_helpers.serve.background import BackgroundServer
 from nanochat_helpers.serve.requests import Limits
+from nanochat_helpers.serve.responses import stop_string_of
 from nanochat_helpers.serve.worker import ModelWorker
 from nanochat_helpers.settings import GenerationSettings
 from nanochat_helpers.trace import Trace
@@ -123,6 +126,12 @@ def test_a_stop_string_ends_the_reply_and_is_named(server, stop):
     chunks = stream(server, stop=stop)
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "Hello,"
     assert chunks[-1].choices[0].stop_reason == named
+
+
+def test_of_several_stop_strings_in_one_token_the_one_that_cut_the_text_is_named():
+    tokens = [SimpleNamespace(token_id=byte) for byte in b"abcd"]
+    trace = SimpleNamespace(tokens=tokens, raw_text="ab", settings={"stop": ["d", "cd"]})
+    assert stop_string_of(SimpleNamespace(trace=trace), ByteTokenizer()) == "cd"
 
 
 def test_a_base_model_stops_where_its_script_goes_on():
@@ -264,8 +273,6 @@ def test_the_client_waits_and_asks_again_as_it_is_told():
     with served(worker) as server, client_of(server, max_retries=3) as client:
         worker._seconds = 0.0  # "in about 1 second"
         answer = worker.stream(HELLO)
-        import threading
-
         threading.Timer(0.3, answer.cancel).start()
         reply = client.chat.completions.create(model="scripted", messages=HELLO, max_tokens=2)
     assert reply.choices[0].message.content == ".."

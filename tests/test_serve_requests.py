@@ -6,6 +6,7 @@ import pytest
 from fastapi import HTTPException
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from nanochat_helpers.serve.requests import UNABLE, ChatRequest, Limits, messages_of, parse_request, settings_of
 from nanochat_helpers.settings import GenerationSettings
@@ -124,6 +125,20 @@ def test_a_body_that_is_no_request_is_refused(body):
         parse_request(body, LIMITS)
     assert error.value.status_code == 400
     assert len(error.value.detail["error"]["message"]) < 300
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"m","messages":[' + b"3," * 1000 + b"3]}",
+        b'{"model":"m","messages":[],"stop":[' + b"3," * 1000 + b"3]}",
+        b'{"model":"m","messages":[{"role":"user","content":[' + b"3," * 1000 + b"3]}]}",
+    ],
+)
+def test_of_a_thousand_mistakes_only_the_first_is_looked_at(body):
+    with pytest.raises(ValidationError) as error:
+        ChatRequest.model_validate_json(body)
+    assert error.value.error_count() <= 2  # one for each of the two things that the field may be
 
 
 @given(ANYTHING)

@@ -172,9 +172,8 @@ def _message(message, where, limits):
     if isinstance(content, list):
         for part in content:
             if part.type != "text" or part.text is None:
-                sentence = f"{where} has a part of type {part.type!r:.40}: NanoChat reads text only, MUST"
-                must = 'as {"type": "text", "text": "Hi"}.'
-                raise refuse(400, sentence.replace("MUST", must), param=f"{where}.content")
+                sentence = f"{where} has a part of type {part.type!r:.40}: NanoChat reads text only"
+                raise refuse(400, f"{sentence}: it must be {MUST_BE['content']}.", param=f"{where}.content")
         content = "\n".join(part.text for part in content)
     if content is None:
         raise refuse(400, f"{where}.content is missing: it must be {MUST_BE['content']}.", param=f"{where}.content")
@@ -201,9 +200,8 @@ def _check_able(request):
 def _check_limits(request, limits):
     top, stop = request.top_logprobs, request.stop if isinstance(request.stop, list) else [request.stop or ""]
     if top is not None and not 0 <= top <= TOP_TOKENS:
-        raise refuse(
-            400, f"top_logprobs={top} is not allowed: it must be from 0 to {TOP_TOKENS}.", param="top_logprobs"
-        )
+        sentence = f"top_logprobs={top} is not allowed: it must be from 0 to {TOP_TOKENS}."
+        raise refuse(400, sentence, param="top_logprobs")
     if top is not None and not request.logprobs:
         raise refuse(400, "top_logprobs needs logprobs=true beside it.", param="top_logprobs")
     if len(stop) > limits.stop_strings or any(len(text) > limits.stop_characters for text in stop):

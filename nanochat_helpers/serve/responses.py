@@ -125,9 +125,8 @@ def stop_string_of(reply: Reply, tokenizer) -> str | None:
     written = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
     stop = reply.trace.settings["stop"]
     rest = written[len(reply.trace.raw_text) :]
-    return next(
-        (text for text in stop if rest.startswith(text)), next((text for text in stop if text in written), None)
-    )
+    found = [text for text in stop if rest.startswith(text)] or [text for text in stop if text in written]
+    return next(iter(found), None)
 
 
 def model_card(backbone, created: int) -> dict:
