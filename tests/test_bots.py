@@ -86,6 +86,8 @@ def test_a_bot_works_in_the_chat_panel():
 def test_an_answer_without_the_model_asks_the_model_nothing():
     bot = scripted(bots.MathsBot)
     assert bot.reply("What is 1 / 0?").trace.tokens == [] and bot.backbone.calls == []
+    assert bot.reply("What is 7 + 5?").trace.tokens
+    assert bot.reply("What is 1 / 0?").trace.tokens == [] and len(bot.last_reply.notes) == 1
 
 
 class Broken(Bot):
