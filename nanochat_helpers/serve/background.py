@@ -3,7 +3,7 @@
 In: an app, such as `make_app` gives. Out: its address. `run` is the same server as the main thing of a program.
 """
 
-import signal
+import os
 import socket
 import threading
 import time
@@ -119,7 +119,7 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if hasattr(signal, "SIGTERM"):
+        if os.name != "nt":  # there it would let two servers have the same port; here it lets one start again at once
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         listening.listen(512)
