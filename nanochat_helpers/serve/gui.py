@@ -105,6 +105,7 @@ def _draw(gr, talk, start, title):
         with left:
             _conversation(gr, talk, controls)
     page.queue(api_open=False)
+    page.space_id = None  # on a Space, gradio's header would ask other servers for fonts
     return page
 
 
@@ -253,6 +254,7 @@ def _conversation(gr, talk, controls):
         additional_inputs=list(controls.values()),
         additional_outputs=[line],
         concurrency_limit=None,  # the line is that of the worker
+        show_progress="hidden",  # our own line tells it; gradio's may say "Error" after Stop
         api_visibility="private",
         flagging_mode="never",
         analytics_enabled=False,

@@ -138,7 +138,7 @@ class Tab:
 
     @property
     def line(self) -> Locator:
-        return self.page.locator(".block.nc-line")
+        return self.page.locator(".block.nc-line p")
 
     def begin(self, text: str) -> None:
         expect(self.field).to_be_editable()
