@@ -46,7 +46,7 @@ class Form:
         return cls(backbone, top, bool(options and options.include_usage), bool(request.trace))
 
     def completion(self, reply: Reply, pieces: list[Piece]) -> dict:
-        """The whole answer at once."""
+        """The whole answer at once: all that the model wrote, as in a stream. The clean text is in the trace."""
         text = "".join(piece.text for piece in pieces)
         logprobs = None if self.top_logprobs is None else {"content": self._logprobs(pieces), "refusal": None}
         choice = {
