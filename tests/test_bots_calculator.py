@@ -39,6 +39,8 @@ def work_out(text):
         ("half of 9", Fraction(9, 2)),
         ("1 / 3 * 3", 1),
         ("- - 3 + 0", 3),
+        ("2 ^ 100", 2**100),
+        ("1 ^ 100000000000000", 1),
     ],
 )
 def test_a_calculation_is_found_and_worked_out_exactly(text, result):
@@ -74,7 +76,8 @@ def test_it_gives_what_python_gives(text):
     [
         "9**9**9**9",
         "2^1000",
-        "10^39 * 10^39",
+        "3 ^ 130",
+        "999999999999999 * 999999999999999 * 999999999999999",
         "2^0.5",
         "1/0",
         "0^-1",

@@ -73,7 +73,7 @@ class Calculation:
     def _step(self, a, sign, b):
         if (sign == "/" and b == 0) or (sign == "^" and a == 0 and b < 0):
             raise MessageError("Nothing can be divided by 0.")
-        if sign == "^" and (b.denominator > 1 or abs(b) * _bits(a) > MOST_BITS):
+        if sign == "^" and (b.denominator > 1 or abs(b) * (_bits(a) - 1) > MOST_BITS):
             raise MessageError("I only work out powers with a small whole number on top.")
         value = a ** int(b) if sign == "^" else DO[sign](a, b)
         if _bits(value) > MOST_BITS:
