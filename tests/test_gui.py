@@ -22,8 +22,9 @@ from scripted import ScriptedBackbone
 
 from nanochat_helpers.chat import Chat
 from nanochat_helpers.errors import ServeError, SettingsError
-from nanochat_helpers.serve import gui
-from nanochat_helpers.serve.gui import CSS, QUIET, GuiServer, make_gui
+from nanochat_helpers.serve.gui import QUIET, GuiServer, make_gui
+from nanochat_helpers.serve.gui_page import CSS
+from nanochat_helpers.serve.gui_talk import Talk
 from nanochat_helpers.serve.gui_text import account, as_messages, bubble, keep_plain, no_reply
 from nanochat_helpers.serve.worker import ModelWorker
 from nanochat_helpers.settings import GenerationSettings
@@ -41,7 +42,7 @@ def said(text):
 def all_shown(model, message="Hi", history=(), **values):
     """All that the page shows for one message: pairs of a reply and a line."""
     worker = model if isinstance(model, ModelWorker) else ModelWorker(model)
-    talk = gui._Talk(worker, GenerationSettings(), 100)
+    talk = Talk(worker, GenerationSettings(), 100)
 
     async def collect():
         return [shown async for shown in talk.answer(message, list(history), VALUES | values)]
@@ -183,7 +184,7 @@ def test_a_reply_without_a_word_says_so():
 
 def test_a_full_line_is_a_sentence_and_leaving_frees_the_model():
     worker = ModelWorker(ScriptedBackbone("Hello", ends=False, context_length=10**6), max_waiting=0)
-    talk = gui._Talk(worker, GenerationSettings(), 10**6)
+    talk = Talk(worker, GenerationSettings(), 10**6)
 
     async def two_people():
         first = talk.answer("Hi", [], VALUES | {"max_new_tokens": 10**6})
@@ -199,7 +200,7 @@ def test_a_full_line_is_a_sentence_and_leaving_frees_the_model():
 
 def test_a_page_that_is_closed_while_it_writes_leaves_the_model_to_others():
     worker = ModelWorker(ScriptedBackbone("Hello", ends=False, context_length=10**6))
-    talk, loop = gui._Talk(worker, GenerationSettings(), 10**6), asyncio.new_event_loop()
+    talk, loop = Talk(worker, GenerationSettings(), 10**6), asyncio.new_event_loop()
     answer = talk.answer("Hi", [], VALUES | {"max_new_tokens": 10**6})
     for _ in range(2):
         loop.run_until_complete(anext(answer))
@@ -211,12 +212,15 @@ def test_a_page_that_is_closed_while_it_writes_leaves_the_model_to_others():
 # --- the page
 
 
-def test_the_page_is_made_without_warnings_and_offers_no_api():
+def test_the_page_is_made_without_warnings_and_offers_no_api(monkeypatch):
+    monkeypatch.setenv("SYSTEM", "spaces")
+    monkeypatch.setenv("SPACE_ID", "someone/nanochat")
     page = make_gui(ScriptedBackbone("Hello"), title="<Our> bot")
     config = page.get_config_file()
     assert {each["api_visibility"] for each in config["dependencies"]} <= {"private", "undocumented"}
     assert page.get_api_info()["named_endpoints"] == {}
     assert not config["analytics_enabled"]
+    assert config["space_id"] is None
     assert "<Our>" not in str([each["props"].get("value") for each in config["components"]])
     labels = {each["props"].get("label") for each in config["components"] if each["type"] in ("slider", "textbox")}
     assert {*VALUES} - {"system"} | {"system message", "Your message"} <= labels
