@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -13,11 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from conftest import ROOT, free_port
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from nanochat_helpers.models import cache_dir, fetch_model
 
+ROOT = Path(__file__).parents[2]
 # A page whose model does as it is told, and otherwise repeats which messages it was given.
 SCRIPTED_PAGE = """
 import sys, time
@@ -89,6 +90,11 @@ def addresses(tmp_path_factory) -> Iterator[Addresses]:
             process.wait(timeout=20)
     said = [log.read_text() for log in logs]
     assert said == ["", ""], "a page that runs well says nothing"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
 
 
 def install_spaces(folder: Path) -> None:
