@@ -1,5 +1,7 @@
 """Scores by hand, comparisons, each check, what the tables show, and a bot of one's own as a file."""
 
+import sys
+
 import pytest
 from scripted import ScriptedBackbone
 
@@ -234,7 +236,8 @@ def test_a_copy_that_cannot_be_made_is_told(tmp_path, monkeypatch, name, path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_change_within_the_same_second_is_seen(tmp_path):
+def test_a_change_within_the_same_second_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     path = copy_bot("template", tmp_path / "my_bot.py")
     for word in ("animals", "flowers", "animals"):
         path.write_text(bot_file("template").read_text("utf-8").replace("animals", word), "utf-8")
