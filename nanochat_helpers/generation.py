@@ -91,8 +91,8 @@ def stream_messages(
                 text += watch.flush()
             if text or reason:
                 yield GenerationStep(token_id=None, text=text, prob=None, finish_reason=reason)
-            if reason or (cancel and cancel.is_set()):
-                return
+            if watch.found or (cancel and cancel.is_set()):
+                return  # a server that is done itself is listened to until it closes the line
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 `Server` plays a server with faults that no real one shows on request. llama.cpp's own HTTP server is real.
 """
 
+import gc
 import json
 import threading
 import time
+import types
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -26,7 +28,8 @@ class Server:
     """It says `pieces`, one event each, unless the next of `faults` says otherwise.
 
     faults: a status such as 429 (with `says` as the server's words), "silent" (no answer for a while), "cut" (the line
-        is dead after the first piece), "endless" (no last event), "garbage" (no JSON), or None for a good answer.
+        is dead after the first piece), "endless" (no last event), "late cut" (nonsense behind it), "garbage" (no
+        JSON), or None for a good answer.
     requests: the bodies that came; headers: the headers of each; models: what /v1/models lists, None for no list.
     """
 
@@ -82,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
                 time.sleep(play.pause)
             if fault != "endless":
                 self._event({}, play.finish_reason)
-                self.wfile.write(b"data: [DONE]\n\n")
+                self.wfile.write(b"data: no json\n\n" if fault == "late cut" else b"data: [DONE]\n\n")
         except OSError:
             play.hung_up.set()
 
@@ -356,6 +359,19 @@ def test_the_chat_panel_talks_with_a_model_on_a_server(server):
 def test_whoever_needs_tokens_is_told_that_a_server_gives_none(server):
     with pytest.raises(EngineError, match="takes messages and no input_ids"):
         next(stream(connect(server.url), [1, 2], GenerationSettings()))
+
+
+def test_nothing_of_a_finished_reply_waits_to_be_cleaned_up(server):
+    """What the client leaves open would be closed at any later time, and may then complain in the middle of a cell."""
+    gc.collect()
+    Chat(connect(server.url)).send("Hello")
+    generators = [thing for thing in gc.get_objects() if isinstance(thing, types.GeneratorType) and thing.gi_frame]
+    assert "_iter_events" not in {generator.__name__ for generator in generators}
+
+
+def test_a_line_that_breaks_behind_the_last_word_does_no_harm(server):
+    server.faults = ["late cut"]
+    assert Chat(connect(server.url)).send("Hello").finish_reason == "stop"
 
 
 # --- what goes wrong

@@ -81,14 +81,18 @@ class RemoteBackbone:
         not have.
         """
         is_done = False
-        with explained(self._client), self._ask(messages, settings, max_new_tokens) as events:
-            for event in events:
-                if event.choices:  # the last event may hold nothing but the usage
-                    piece = _read(event.choices[0])
-                    is_done = is_done or piece.finish_reason is not None
-                    yield piece
-            if not is_done:
-                raise RemoteError(f"{self.base_url} broke off in the middle of a reply. Try again.")
+        try:
+            with explained(self._client), self._ask(messages, settings, max_new_tokens) as events:
+                for event in events:
+                    if event.choices:  # the last event may hold nothing but the usage
+                        piece = _read(event.choices[0])
+                        is_done = is_done or piece.finish_reason is not None
+                        yield piece
+        except RemoteError:
+            if not is_done:  # else the reply is whole, and what went wrong behind it does not matter
+                raise
+        if not is_done:
+            raise RemoteError(f"{self.base_url} broke off in the middle of a reply. Try again.")
 
     def estimate_tokens(self, messages: list[dict]) -> int:
         """About how many tokens the server will count for these messages; rather too many than too few.
