@@ -11,12 +11,16 @@ from typing import Any
 
 import torch
 
+from .backbones import usable_cores
 from .errors import EngineError, SettingsError
 from .generation import stream
 from .models import find_model
-from .settings import GenerationSettings
+from .quantization import as_numbers, module_of
+from .settings import GenerationSettings, check_count
+from .tokens import check_text
 
 TOP_N = 1000  # tokens whose probabilities llama.cpp is asked for; all 49,152 would take it half a second each time
+MOST_PLACES = 1000  # the probabilities of so many places, all tokens each, are 200 MB
 
 
 def kl_divergence(probs: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
@@ -24,11 +28,24 @@ def kl_divergence(probs: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 
     0 where both are equal, never below. (0.5, 0.5) against (0.75, 0.25): half the time -0.585, half the time 1 bit, in
     the mean 0.21 bits. Infinite where `other` excludes what is possible.
-    probs, other: shape (…, vocab_size), each row adds up to 1; gives shape (…). Source: Kullback and Leibler 1951.
+    probs, other: shape (…, vocab_size), each row adds up to 1; gives shape (…). Raises SettingsError.
+    Source: Kullback and Leibler 1951.
     """
-    probs, other = probs.double(), other.double()
+    probs, other = (as_numbers(numbers, "Probabilities").double() for numbers in (probs, other))
+    _check_probs(probs, other)
     terms = torch.where(probs > 0, probs * (probs.log2() - other.log2()), 0)
     return terms.sum(dim=-1).clamp(min=0)  # rounding can end a little below 0
+
+
+def _check_probs(probs, other):
+    if probs.shape != other.shape or not probs.dim():
+        raise SettingsError(
+            f"Probabilities of the shapes {tuple(probs.shape)} and {tuple(other.shape)} cannot be compared: "
+            "give equally many of both."
+        )
+    for numbers in (probs, other):
+        if (numbers < 0).any() or ((numbers.sum(dim=-1) - 1).abs() > 0.01).any():
+            raise SettingsError("These are no probabilities: they must be 0 or more, and add up to 1.")
 
 
 @dataclass(frozen=True)
@@ -46,18 +63,19 @@ class Distance:
 class Reference:
     """A model's guesses for the next token at every place of some texts, kept to compare other models with.
 
-    probs: one tensor for each text, shape (n_tokens, vocab_size). Raises EngineError for a model without logits.
+    probs: one tensor for each text, shape (n_tokens, vocab_size). Raises EngineError for a model without logits,
+    SettingsError and MessageError for texts that cannot be used; all together may have 1,000 tokens.
     """
 
     def __init__(self, backbone: Any, texts: Sequence[str]):
-        if not texts or not all(backbone.tokenizer.encode(text) for text in texts):
-            raise SettingsError("To compare models, give a list of texts, none of them empty.")
-        self.input_ids = [backbone.tokenizer.encode(text) for text in texts]
+        _check_engine(backbone)
+        self.input_ids = _encoded(backbone, texts)
         self.probs = [_probs(backbone, input_ids) for input_ids in self.input_ids]
 
     def distance(self, backbone: Any) -> Distance:
         """How far this model's guesses are from the kept ones. It must have the same vocabulary."""
-        measure = _against_llama_cpp if backbone.engine == "llama.cpp" else _against_logits
+        is_llama_cpp = getattr(backbone, "engine", None) == "llama.cpp"
+        measure = _against_llama_cpp if is_llama_cpp else _against_logits
         pairs = [
             pair
             for input_ids, probs in zip(self.input_ids, self.probs, strict=True)
@@ -67,13 +85,33 @@ class Reference:
         return Distance(sum(kls) / len(kls), sum(same) / len(same), len(pairs))
 
 
+def _encoded(backbone, texts):
+    """The texts as token ids. Raises SettingsError, MessageError."""
+    if not isinstance(texts, (list, tuple)) or not texts:
+        raise SettingsError("To compare models, give a list of texts, none of them empty.")
+    for text in texts:
+        check_text(text, "A text to compare models with")
+    input_ids = [backbone.tokenizer.encode(text) for text in texts]
+    if not all(input_ids):
+        raise SettingsError("To compare models, give a list of texts, none of them empty.")
+    if sum(map(len, input_ids)) > MOST_PLACES:
+        raise SettingsError(
+            f"The texts have {sum(map(len, input_ids)):,} tokens: take shorter ones, of {MOST_PLACES:,} together."
+        )
+    return input_ids
+
+
+def _check_engine(backbone):
+    if getattr(backbone, "engine", None) != "transformers" or backbone.family != "decoder":
+        raise EngineError(
+            f"{getattr(backbone, 'name', backbone)} does not give its logits for every place of a text: load a "
+            "decoder, such as 'smollm2', with engine='transformers'."
+        )
+
+
 def _probs(backbone, input_ids):
     """One pass gives the guesses at all places of a text: shape (n_tokens, vocab_size)."""
-    if backbone.engine != "transformers" or backbone.family != "decoder":
-        raise EngineError(
-            f"{backbone.name} does not give its logits for every place of a text: load a decoder, such as 'smollm2', "
-            "with engine='transformers'."
-        )
+    _check_engine(backbone)
     with torch.inference_mode():
         logits = backbone.model(torch.tensor([input_ids], device=backbone.device), use_cache=False).logits[0]
     return logits.softmax(dim=-1).cpu()
@@ -102,15 +140,20 @@ def _against_llama_cpp(backbone, input_ids, probs):
 
 
 def megabytes(backbone: Any) -> float:
-    """The size of a model's weights in millions of bytes: in memory, or of its file for llama.cpp."""
-    if backbone.engine == "llama.cpp":
+    """The size of a model's weights in millions of bytes: in memory, or of its file for llama.cpp.
+
+    Raises EngineError for a model that is on a server.
+    """
+    if getattr(backbone, "engine", None) == "llama.cpp":
         return find_model(backbone.name).gguf.stat().st_size / 1e6
-    tensors = [*backbone.model.parameters(), *backbone.model.buffers()]  # one that is used twice stands here once
+    model = module_of(backbone)
+    tensors = [*model.parameters(), *model.buffers()]  # one that is used twice stands here once
     return sum(tensor.nbytes for tensor in tensors) / 1e6
 
 
 def tokens_per_second(backbone: Any, *, n_tokens: int = 24) -> float:
-    """How fast a model writes here and now, after its first token."""
+    """How fast a model writes here and now, after its first token. Raises SettingsError."""
+    check_count("n_tokens", n_tokens, least=2)
     settings = GenerationSettings(temperature=0, max_new_tokens=n_tokens)
     steps = stream(backbone, backbone.tokenizer.encode("Once upon a time"), settings)
     next(steps)  # it has to wait until the prompt is read
@@ -120,16 +163,23 @@ def tokens_per_second(backbone: Any, *, n_tokens: int = 24) -> float:
 
 
 def memory_speed(*, megabytes: int = 400) -> float:
-    """How many gigabytes a second this machine reads from its memory: a short trial, with the threads of PyTorch.
+    """How many gigabytes a second this machine reads from its memory: a short trial, with one thread and with all.
 
-    No model writes faster than this, divided by its size: each token needs every weight once.
+    No model writes one reply faster than this, divided by its size: each token needs every weight once. (Unless the
+    processor's own small memory holds it all; or the model leaves most of its weights out, as mixtures of experts do.)
+    Raises SettingsError.
     """
+    check_count("megabytes", megabytes, least=1)
     numbers = torch.ones(megabytes * 250_000)  # 4 bytes each
-    seconds = []
-    for _ in range(4):
-        start = time.perf_counter()
-        numbers.sum()
-        seconds.append(time.perf_counter() - start)
+    before, seconds = torch.get_num_threads(), []
+    try:
+        for threads in (1, 1, 1, usable_cores(), usable_cores(), usable_cores()):
+            torch.set_num_threads(threads)
+            start = time.perf_counter()
+            numbers.sum()
+            seconds.append(time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(before)
     return megabytes / 1000 / min(seconds)
 
 
@@ -154,7 +204,10 @@ class Comparison:
     rows: tuple[ModelCost, ...]
 
     def __getitem__(self, name: str) -> ModelCost:
-        return next(row for row in self.rows if row.name == name)
+        rows = {row.name: row for row in self.rows}
+        if name not in rows:
+            raise SettingsError(f"The table has no row {name!r:.60}. Its rows are: {'; '.join(rows)}.")
+        return rows[name]
 
     def __repr__(self) -> str:
         width = max(len(row.name) for row in self.rows)
@@ -168,7 +221,12 @@ class Comparison:
 
 
 def compare(reference: Reference, models: Mapping[str, Any], *, n_tokens: int = 24) -> Comparison:
-    """Measure each model: its size, its speed here and now, and how far its guesses are from the reference."""
+    """Measure each model: its size, its speed here and now, and how far its guesses are from the reference.
+
+    models: name → backbone. Raises SettingsError, EngineError.
+    """
+    if not isinstance(reference, Reference) or not isinstance(models, Mapping) or not models:
+        raise SettingsError('To compare models, give a Reference and the models by name: {"float32": backbone}.')
     rows = []
     for name, backbone in models.items():
         distance, speed = reference.distance(backbone), tokens_per_second(backbone, n_tokens=n_tokens)

@@ -6,6 +6,7 @@
 
 import contextlib
 import copy
+import math
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,13 +53,28 @@ def quantize(weights: torch.Tensor, bits: int = 4, *, block_size: int = BLOCK_SI
     weights: float32, shape (…, row length). Raises SettingsError.
     Source: with 4 bits and blocks of 32 it is Q4_1 of llama.cpp (ggml-quants.c).
     """
+    weights = as_numbers(weights)
     _check(weights, bits, block_size)
-    blocks = weights.reshape(-1, block_size).float()
+    blocks = weights.reshape(-1, block_size)
     lowest = blocks.amin(dim=1, keepdim=True)
     steps = (blocks.amax(dim=1, keepdim=True) - lowest) / (2**bits - 1)
     per_step = torch.where(steps == 0, 0, 1 / steps)  # a block of equal weights has no step
     codes = ((blocks - lowest) * per_step + 0.5).clamp(max=2**bits - 1).to(torch.uint8)
-    return Quantized(codes, steps.half(), lowest.half(), bits, tuple(weights.shape))
+    steps, lowest = steps.half(), lowest.half()
+    if not (steps.isfinite().all() and lowest.isfinite().all()):
+        raise SettingsError("A weight is too large: a step and a lowest value have 16 bits and end at 65,504.")
+    return Quantized(codes, steps, lowest, bits, tuple(weights.shape))
+
+
+def as_numbers(values: Any, what: str = "Weights") -> torch.Tensor:
+    """A tensor of float32, out of a list, too. Raises SettingsError for what holds something else than numbers."""
+    try:
+        numbers = torch.as_tensor(values, dtype=torch.float32).detach()
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise SettingsError(f"{what} must be numbers, such as [0.5, -1.27], not {values!r:.60}.") from None
+    if not numbers.isfinite().all():
+        raise SettingsError(f"{what} must be numbers, and one of these is infinite or nan (not a number).")
+    return numbers
 
 
 def _check(weights, bits, block_size):
@@ -96,10 +112,10 @@ def rounded(backbone: LocalBackbone, bits: int = 4, *, block_size: int = BLOCK_S
 
 def _linear_layers(backbone) -> dict[str, nn.Linear]:
     """The linear layers by name, without the last one: SmolLM2's shares its weights with the vectors of the tokens."""
-    if backbone.engine != "transformers" or backbone.device != "cpu":
+    if getattr(backbone, "engine", None) != "transformers" or backbone.device != "cpu":
         raise EngineError(
-            f"The weights of {backbone.name} cannot be rounded where they are: load it with engine='transformers' and "
-            "device='cpu'."
+            f"The weights of {_name(backbone)} cannot be rounded where they are: give a model that was loaded with "
+            "load_model, engine='transformers' and device='cpu'."
         )
     head = backbone.model.get_output_embeddings()
     named = backbone.model.named_modules()
@@ -151,7 +167,15 @@ def to_int8(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
     The row 0.5, -1.27, 0.02 has the scale 1.27 / 127 = 0.01 and the codes 50, -127 and 2.
     rows: shape (n_rows, n_columns); codes: the same shape, int8; scales: shape (n_rows, 1), float32.
+    Raises SettingsError.
     """
+    rows = as_numbers(rows)
+    if rows.dim() != 2 or not rows.shape[1]:
+        raise SettingsError(f"Rows of shape {tuple(rows.shape)} cannot be rounded: give a list of rows of weights.")
+    return _to_int8(rows)
+
+
+def _to_int8(rows):
     scales = rows.abs().amax(dim=1, keepdim=True) / 127
     codes = (rows / torch.where(scales == 0, 1, scales)).round().to(torch.int8)
     return codes, scales
@@ -175,7 +199,7 @@ class Int8Linear(nn.Module):
         """(…, n_inputs) gives (…, n_outputs)."""
         rows = inputs.reshape(-1, inputs.shape[-1])
         if self.whole_numbers:
-            input_codes, input_scales = to_int8(rows)
+            input_codes, input_scales = _to_int8(rows)
             outputs = torch._int_mm(input_codes, self.codes.T) * input_scales * self.scales.T
         else:
             outputs = rows @ self.codes.float().T * self.scales.T
@@ -197,10 +221,31 @@ class Int8Embedding(nn.Module):
 
 
 def weights_megabytes(n_parameters: float, bits: float) -> float:
-    """The size of a model's weights: parameters × bits / 8 bytes, in megabytes (millions of bytes)."""
+    """The size of a model's weights: parameters × bits / 8 bytes, in megabytes (millions of bytes).
+
+    Raises SettingsError.
+    """
+    for name, value in (("n_parameters", n_parameters), ("bits", bits)):
+        if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+            raise SettingsError(f"{name}={value!r} is not allowed: it must be a number of 0 or more.")
     return n_parameters * bits / 8 / 1e6
 
 
 def count_parameters(backbone: Any) -> int:
-    """How many weights a model has; those that are used twice count once."""
-    return sum(weights.numel() for weights in backbone.model.parameters())
+    """How many weights a model has; those that are used twice count once. Raises EngineError."""
+    return sum(weights.numel() for weights in module_of(backbone).parameters())
+
+
+def module_of(backbone: Any) -> nn.Module:
+    """The model as PyTorch has it. Raises EngineError where it is elsewhere: in llama.cpp, or on a server."""
+    model = getattr(backbone, "model", None)
+    if not isinstance(model, nn.Module):
+        raise EngineError(
+            f"The weights of {_name(backbone)} are not in PyTorch: give a model that was loaded with load_model and "
+            "engine='transformers'."
+        )
+    return model
+
+
+def _name(backbone):
+    return getattr(backbone, "name", f"{backbone!r:.40}")

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nanochat_helpers.errors import EngineError, SettingsError
+from nanochat_helpers import model_costs
+from nanochat_helpers.errors import EngineError, MessageError, SettingsError
 from nanochat_helpers.model_costs import (
     Comparison,
     ModelCost,
@@ -42,6 +43,22 @@ def test_kl_of_many_rows_at_once():
     rows = torch.tensor([[0.5, 0.5], [0.9, 0.1]])
     assert kl_divergence(rows, rows).tolist() == [0, 0]
     assert kl_divergence(torch.ones(3, 2, 4) / 4, torch.ones(3, 2, 4) / 4).shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("probs", "other", "says"),
+    [
+        ([0.5, 0.5], [0.2, 0.3, 0.5], "equally many"),
+        (0.5, 0.5, "equally many"),
+        ([1, 2], [0.5, 0.5], "add up to 1"),
+        ([0.5, 0.5], [0.25, 0.25], "add up to 1"),
+        ([-0.5, 1.5], [0.5, 0.5], "0 or more"),
+        (["sun"], [1.0], "must be numbers"),
+    ],
+)
+def test_what_are_no_probabilities_is_refused(probs, other, says):
+    with pytest.raises(SettingsError, match=says):
+        kl_divergence(probs, other)
 
 
 @given(probs=PROBS, other=PROBS)
@@ -113,15 +130,25 @@ def test_what_llama_cpp_does_not_list_counts_as_one_token():
     assert (distance.same_favourite, distance.n_places) == (0, 1)
 
 
-@pytest.mark.parametrize("texts", [[], [""]])
+@pytest.mark.parametrize("texts", [[], [""], "one text", None, {"a": "text"}])
 def test_without_texts_there_is_nothing_to_compare(backbone, texts):
     with pytest.raises(SettingsError, match="a list of texts"):
         Reference(backbone, texts)
 
 
-def test_a_model_without_logits_is_no_reference(minilm):
-    with pytest.raises(EngineError, match="load a decoder"):
-        Reference(minilm, TEXTS)
+def test_texts_that_are_none_or_too_long_are_refused(backbone):
+    with pytest.raises(MessageError, match="must be text, not int"):
+        Reference(backbone, ["tea", 5])
+    with pytest.raises(SettingsError, match="10,001 tokens: take shorter ones, of 1,000"):
+        Reference(backbone, ["word " * 10_000])
+
+
+def test_a_model_without_logits_is_no_reference_and_not_compared(minilm, reference):
+    for model in (minilm, "smollm2"):
+        with pytest.raises(EngineError, match="load a decoder"):
+            Reference(model, TEXTS)
+        with pytest.raises(EngineError, match="load a decoder"):
+            reference.distance(model)
 
 
 def test_another_vocabulary_is_refused(backbone, reference):
@@ -145,10 +172,40 @@ def test_speeds_are_positive(backbone):
     assert memory_speed(megabytes=4) > 0
 
 
+@pytest.mark.parametrize("n_tokens", [0, 1, "12", None, True])
+def test_a_speed_needs_two_tokens(backbone, n_tokens):
+    with pytest.raises(SettingsError, match=f"n_tokens={n_tokens!r} is not allowed"):
+        tokens_per_second(backbone, n_tokens=n_tokens)
+
+
+def test_the_trial_of_the_memory_leaves_the_threads_as_they_are(monkeypatch):
+    tried = []
+    monkeypatch.setattr(model_costs, "usable_cores", lambda: 3)
+    before, set_num_threads = torch.get_num_threads(), torch.set_num_threads
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: [tried.append(n), set_num_threads(n)])
+    memory_speed(megabytes=1)
+    assert set(tried) == {1, 3, before} and torch.get_num_threads() == before
+    with pytest.raises(SettingsError, match="megabytes=-1 is not allowed"):
+        memory_speed(megabytes=-1)
+
+
+def test_the_size_of_what_is_no_model_is_not_told():
+    with pytest.raises(EngineError, match="load_model"):
+        megabytes("smollm2")
+
+
+@pytest.mark.parametrize("models", [{}, [1], None])
+def test_without_models_there_is_no_table(reference, models):
+    with pytest.raises(SettingsError, match="the models by name"):
+        compare(reference, models)
+
+
 def test_the_table_has_a_row_for_each_model(backbone, reference):
     comparison = compare(reference, {"own": backbone}, n_tokens=3)
     assert comparison["own"].kl == 0
     assert comparison["own"].megabytes == megabytes(backbone)
+    with pytest.raises(SettingsError, match="no row 'other'"):
+        comparison["other"]
 
 
 def test_the_table_shows_itself():

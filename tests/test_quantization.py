@@ -139,7 +139,40 @@ def test_rows_that_cannot_be_cut_into_equal_blocks_are_refused(weights, block_si
         quantize(weights, 4, block_size=block_size)
 
 
+@pytest.mark.parametrize("weights", [["a"] * 8, "abcdefgh", None, [1, None], [[1, 2], [3]], {1: 2}, [10**400] * 8])
+def test_what_is_no_row_of_numbers_is_refused(weights):
+    with pytest.raises(SettingsError, match="must be numbers"):
+        quantize(weights, 4, block_size=8)
+    with pytest.raises(SettingsError, match="must be numbers"):
+        to_int8(weights)
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf")])
+def test_what_is_not_finite_is_refused(weight):
+    with pytest.raises(SettingsError, match="infinite or nan"):
+        quantize([1.0, weight], 4, block_size=2)
+
+
+@pytest.mark.parametrize("row", [[1e6, 0.0], [-1e5, 1e5], [7e4, 7e4]])
+def test_steps_and_lowest_values_that_16_bits_cannot_hold_are_refused(row):
+    with pytest.raises(SettingsError, match="too large"):
+        quantize(row, 4, block_size=2)
+    assert quantize([6e4, 0.0], 4, block_size=2).dequantize()[0] == pytest.approx(6e4, rel=1e-3)
+
+
+@pytest.mark.parametrize("numbers", [("8", 5), (8e9, "5"), (-1, 5), (1, -1), (float("nan"), 5), (1, float("inf"))])
+def test_a_size_needs_two_numbers(numbers):
+    with pytest.raises(SettingsError, match="a number of 0 or more"):
+        weights_megabytes(*numbers)
+
+
 # --- int8
+
+
+@pytest.mark.parametrize("rows", [[0.5, 1.0], [[[1.0]]], 3.0, [[], []]])
+def test_int8_needs_rows(rows):
+    with pytest.raises(SettingsError, match="a list of rows"):
+        to_int8(rows)
 
 
 def test_int8_by_hand():
@@ -233,6 +266,13 @@ def test_an_engine_that_keeps_its_weights_to_itself_is_refused(action):
 
     with pytest.raises(EngineError, match="engine='transformers'"):
         action(Elsewhere())
+
+
+@pytest.mark.parametrize("action", [lambda backbone: rounded(backbone).__enter__(), int8_copy, count_parameters])
+@pytest.mark.parametrize("backbone", ["smollm2", None])
+def test_what_is_no_model_is_refused(action, backbone):
+    with pytest.raises(EngineError, match=f"{backbone}.* load_model"):
+        action(backbone)
 
 
 def test_only_decoders_are_copied_in_int8(tiny, monkeypatch):

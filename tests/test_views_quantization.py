@@ -58,6 +58,18 @@ def test_everything_lies_inside_its_frame(weights, bits):
     assert all(float(height) <= 53 for height in re.findall(r"height:([\d.]+)%", errors))
 
 
+@pytest.mark.parametrize(
+    "row", [[1000.3, 1000.31], [5.001, 5.002, 5.0015], [0.1] * 5, [6e4 + 0.7] * 3, [1e-7, 9e-7, 5e-7], [1e-9, 2e-9]]
+)
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_rows_whose_step_or_lowest_value_is_rounded_roughly_stay_inside_too(row, bits):
+    html = split_styles(rounded_row_html(rounded_row_data(row, bits)))[1]
+    places = [float(place) for place in re.findall(r"bottom:(-?[\d.]+)%", html)]
+    assert all(-0.01 <= place <= 100.01 for place in places)
+    heights = re.findall(r"height:([\d.]+)%", html.split('class="nc-qn-errors"')[1])
+    assert all(float(height) <= 50 for height in heights)
+
+
 def test_a_row_of_equal_weights_is_drawn_too():
     row = rounded_row_data([0.25] * 5, 4)
     assert (row.step, row.largest_error) == (0, 0)
@@ -75,6 +87,12 @@ def test_a_screen_reader_hears_what_happened():
 def test_what_is_no_row_is_refused(weights):
     with pytest.raises(SettingsError, match="one row of 1 to 64"):
         rounded_row_data(weights)
+
+
+@pytest.mark.parametrize("weights", [["a"], "abc", None, [1, None], [float("nan"), 1.0]])
+def test_what_are_no_numbers_is_refused(weights):
+    with pytest.raises(SettingsError, match="must be numbers"):
+        rounded_row_widget(weights)
 
 
 @pytest.mark.parametrize("bits", [1, 9, 2.5])

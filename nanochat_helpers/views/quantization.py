@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import SettingsError
-from ..quantization import quantize
+from ..quantization import as_numbers, quantize
 from .markup import attribute, count, figure
 
 MOST_WEIGHTS = 64
@@ -72,7 +72,7 @@ def rounded_row_data(weights: torch.Tensor | Sequence[float], bits: int = 4) -> 
     """
     if bits == 1:
         raise SettingsError("bits=1 is not allowed: a picture of rounding needs at least 2 bits.")
-    weights = torch.as_tensor(weights, dtype=torch.float32).detach()
+    weights = as_numbers(weights)
     if weights.dim() != 1 or not 1 <= len(weights) <= MOST_WEIGHTS:
         raise SettingsError(
             f"A picture of shape {tuple(weights.shape)} cannot be drawn: give one row of 1 to {MOST_WEIGHTS} weights."
@@ -93,18 +93,25 @@ def rounded_row_data(weights: torch.Tensor | Sequence[float], bits: int = 4) -> 
 
 def rounded_row_html(row: RoundedRow) -> str:
     """Draw each weight as a ring, its level as a full square, and below how far it moved; the mouse tells numbers."""
-    bottom, height = row.lowest, row.highest - row.lowest or 1.0
+    bottom, height = _frame(row)
     columns = "".join(_column(weight, bottom, height) for weight in row.weights)
     errors = "".join(_error(weight, height) for weight in row.weights)
     shown = len(row.weights) <= MOST_NUMBERS
     return figure(
         f'{_STYLE}{_head(row)}<div class="nc-qn{" nc-qn-few" if shown else ""}" style="--n:{len(row.weights)}">'
-        f'<div class="nc-qn-plot">{_levels(row)}<div class="nc-qn-columns">{columns}</div></div>'
+        f'<div class="nc-qn-plot">{_levels(row, bottom, height)}<div class="nc-qn-columns">{columns}</div></div>'
         f'<p class="nc-qn-title">error of each weight</p>'
         f'<div class="nc-qn-errors">{errors}</div>{_numbers(row) if shown else ""}</div>',
         label=f"{count(len(row.weights), 'weight')} rounded to {count(row.n_levels, 'level')}: the largest error is "
         f"{row.largest_error:.2g}, the mean error {row.mean_error:.2g}",
     )
+
+
+def _frame(row):
+    """Where the plot begins, and how high it is: as step and lowest are rounded themselves, weights can lie outside."""
+    values = [value for weight in row.weights for value in (weight.value, weight.rounded)]
+    bottom, top = min(row.lowest, *values), max(row.highest, *values)
+    return bottom, top - bottom if row.step else max(1.0, top - bottom)
 
 
 def _head(row):
@@ -118,10 +125,11 @@ def _head(row):
     )
 
 
-def _levels(row):
+def _levels(row, bottom, height):
     if row.n_levels > MOST_LINES:
         return ""
-    places = (100 * level / (row.n_levels - 1) for level in range(row.n_levels))
+    values = (row.lowest + level * row.step for level in range(row.n_levels))
+    places = (100 * (value - bottom) / height for value in values)
     return "".join(f'<i class="nc-qn-level" style="bottom:{place:.2f}%"></i>' for place in places)
 
 
@@ -140,8 +148,10 @@ def _column(weight, bottom, height):
 def _error(weight, height):
     percent = 100 * weight.error / height
     side = "bottom:50%" if percent > 0 else "top:50%"
-    # The plot is three times as high as this strip, and no error is larger than a sixth of the plot (2 bits).
-    return f'<span class="nc-qn-column"><i class="nc-qn-way" style="{side};height:{3 * abs(percent):.2f}%"></i></span>'
+    # The plot is three times as high as this strip. With 2 bits, the largest errors are a sixth of the plot; only what
+    # the rounding of a tiny step or a large lowest value adds can be more, and is cut off.
+    high = min(3 * abs(percent), 50)
+    return f'<span class="nc-qn-column"><i class="nc-qn-way" style="{side};height:{high:.2f}%"></i></span>'
 
 
 def _numbers(row):
