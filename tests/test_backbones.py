@@ -11,7 +11,7 @@ from scripted import VOCAB_SIZE, ByteTokenizer
 from torch import nn
 from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM
 
-from nanochat_helpers.backbones import llama_cpp, tuning
+from nanochat_helpers.backbones import llama_cpp, tuning, usable_cores
 from nanochat_helpers.backbones.llama_cpp import LlamaCppBackbone
 from nanochat_helpers.backbones.local import LocalBackbone, common_prefix_length
 from nanochat_helpers.errors import CannotChatError, ContextError, EngineError, TokenError
@@ -258,6 +258,13 @@ def test_threads_are_chosen_by_the_time_they_take(monkeypatch, cores, seconds, c
     assert tuning.choose_threads(lambda: tried.append(torch.get_num_threads())) == chosen
     assert tried == sorted(seconds)
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("allowed", "cores"), [("1", 1), ("2", 2), ("64", 4), ("", 4), ("0", 4), ("many", 4)], ids=str)
+def test_whoever_limits_the_threads_of_a_process_is_obeyed(monkeypatch, allowed, cores):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(4), raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", allowed)
+    assert usable_cores() == cores
 
 
 def test_threads_are_as_before_when_the_trial_fails(monkeypatch):

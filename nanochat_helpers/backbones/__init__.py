@@ -26,8 +26,13 @@ class Backbone(Protocol):
 
 
 def usable_cores() -> int:
-    """How many processor cores this process may use; a container or a hub often gives fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many processor cores this process may use; a container or a hub often gives fewer than the machine has.
+
+    OMP_NUM_THREADS, which numerical libraries obey, is obeyed here, too: with it, several models share a machine.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(allowed)) if allowed.isdecimal() and int(allowed) else cores
 
 
 def check_can_write(name: str, family: str) -> None:
