@@ -39,8 +39,24 @@ def test_the_data_by_hand():
 def test_the_numbers_of_a_short_row_stand_below_it():
     html = rounded_row_html(rounded_row_data(TOY, 4))
     assert re.findall(r"<td>([^<]+)</td>", html)[8:16] == ["9", "0", "6", "15", "4", "12", "3", "7"]
-    assert "<td>-0.00" not in html and "<td>+0.00" not in html
+    assert re.findall(r"<td>([^<]+)</td>", html)[24:] == [
+        "-0.01",
+        "0.00",
+        "-0.04",
+        "0.00",
+        "-0.03",
+        "0.04",
+        "-0.02",
+        "-0.02",
+    ]
+    assert "<td>-0.00" not in html
     assert "<td>" not in rounded_row_html(rounded_row_data(torch.randn(9), 4))
+
+
+def test_large_numbers_are_written_shorter():
+    row = [-50.0, 9.996, 99.96, -1234.5, 0.004]
+    numbers = re.findall(r"<td>([^<]+)</td>", rounded_row_html(rounded_row_data(row, 8)))
+    assert numbers[:5] == ["-50.0", "10.0", "100", "-1234", "0.00"]
 
 
 def test_levels_are_lines_as_long_as_they_can_be_told_apart():

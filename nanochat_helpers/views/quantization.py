@@ -156,16 +156,22 @@ def _error(weight, height):
 
 def _numbers(row):
     lines = {
-        "weight": [f"{weight.value:.2f}" for weight in row.weights],
+        "weight": [_short(weight.value) for weight in row.weights],
         "code": [str(weight.code) for weight in row.weights],
-        "back": [f"{weight.rounded + 0.0:.2f}".replace("-0.00", "0.00") for weight in row.weights],
-        "error": [f"{weight.error:+.2f}".replace("-0.00", "0.00").replace("+0.00", "0.00") for weight in row.weights],
+        "back": [_short(weight.rounded) for weight in row.weights],
+        "error": [_short(weight.error) for weight in row.weights],
     }
     rows = "".join(
         f'<tr><th scope="row">{name}</th>{"".join(f"<td>{number}</td>" for number in numbers)}</tr>'
         for name, numbers in lines.items()
     )
     return f'<table class="nc-qn-numbers">{rows}</table>'
+
+
+def _short(number):
+    """Three digits, so that eight numbers find room side by side on a phone."""
+    digits = 2 if abs(number) < 9.995 else 1 if abs(number) < 99.95 else 0
+    return f"{number:.{digits}f}".replace("-0.00", "0.00")
 
 
 _STYLE = """<style>
@@ -187,14 +193,14 @@ _STYLE = """<style>
 .nc .nc-qn-key i{vertical-align:-.1em;margin-left:.8em}
 .nc .nc-qn-key i:first-child{margin-left:0}
 .nc .nc-qn-title{font-size:.9em;opacity:.85}
-.nc table.nc-qn-numbers{width:100%;table-layout:fixed;border-collapse:collapse;font-variant-numeric:tabular-nums;
- margin:0;border:0;font-size:.95em;color:inherit;background:none}
+.nc table.nc-qn-numbers{width:calc(100% - .5em);table-layout:fixed;border-collapse:collapse;margin:0;
+ font-variant-numeric:tabular-nums;border:0;font-size:.95em;color:inherit;background:none}
 .nc .nc-qn-numbers tr{background:none!important}
 .nc .nc-qn-numbers td,.nc .nc-qn-numbers th{padding:.15em 0;text-align:center;border:0}
-.nc .nc-qn-numbers th{width:3.6em;text-align:left;font-weight:normal;opacity:.85}
+.nc .nc-qn-numbers th{width:calc(var(--side)/.95);text-align:left;font-weight:normal;opacity:.85}
 @container (max-width:640px){
 .nc .nc-qn-ring{width:.6em;height:.6em;border-width:2px}.nc .nc-qn-square{width:.42em;height:.42em}
 .nc .nc-qn-column .nc-qn-ring{margin:0 0 -.3em -.3em}.nc .nc-qn-column .nc-qn-square{margin:0 0 -.21em -.21em}
 .nc .nc-qn-way{width:.3em;margin-left:-.15em}.nc .nc-qn-numbers{font-size:.875em!important}
-.nc .nc-qn-few{--side:3.1em}.nc .nc-qn-numbers th{width:3.1em}}
+.nc .nc-qn-few{--side:3.1em}.nc .nc-qn-numbers th{width:calc(var(--side)/.875)}}
 </style>"""

@@ -75,6 +75,13 @@ THRESHOLD = "widgets.threshold_widget(question_scores(bm25, read_questions()), 0
 ANSWER = "widgets.answer_view(Chat(backbone, settings=brief, retriever=Retriever(bm25, k=1)).send(question))"
 WORKFLOW = "widgets.workflow_diagram(broken)"
 
+ROUNDED = "widgets.rounded_row_widget(row, bits=4)"
+WEIGHTS = "widgets.rounded_row_widget(weights[0, :32], bits=5)"
+ROWS = f"""
+row = [0.31, -0.6, 0.04, 0.9, -0.17, 0.56, -0.28, 0.12]
+{ROUNDED}
+"""
+
 
 @pytest.fixture(scope="module")
 def notebook(copies, shared_page: Page) -> Page:
@@ -82,6 +89,7 @@ def notebook(copies, shared_page: Page) -> Page:
     cells = [SETUP, CLINIC, TALK, STRATEGIES, NO_ROOM, RAWS]
     cells += [f"from nanochat_helpers.postprocess import clean\n{EDITS_PICTURE}", SAFETY, MARKED, SCORES, SEARCHES]
     cells += [THRESHOLD, f"question = HOSTILE + ' Who wrote ELIZA?'\n{ANSWER}", f"broken = {BROKEN!r}\n{WORKFLOW}"]
+    cells += [ROWS, f"weights = backbone.model.model.layers[0].mlp.up_proj.weight\n{WEIGHTS}"]
     open_cells(shared_page, copies, "pictures.ipynb", *cells)
     complaints = shared_page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")
     assert complaints.all_inner_texts() == []
@@ -273,6 +281,35 @@ def test_the_threshold_follows_its_slider(notebook, output_path):
     expect(full).to_have_count(0)
     drag(slider(view, "min_score"), 0.0)
     expect(full.nth(20)).to_be_visible()
+
+
+# --- lesson 11
+
+
+def test_a_row_is_rounded_to_as_many_bits_as_the_slider_says(notebook, output_path):
+    view = picture(notebook, ROUNDED)
+    codes, bits = view.locator("tr", has_text="code").locator("td"), slider(view, "bits")
+    expect(codes).to_have_text(["9", "0", "6", "15", "4", "12", "3", "7"])
+    photograph_wide_and_narrow(view, output_path, "rounded")
+    drag(bits, 1.0, on_the_way=lambda: expect(codes.nth(3)).not_to_have_text("15"))
+    expect(view.locator(".nc-head").first).to_contain_text("8 bits: 256 levels")
+    expect(codes.nth(3)).to_have_text("255")
+    press_keys(bits, *["ArrowLeft"] * 5)
+    expect(codes).to_have_text(["4", "0", "3", "7", "2", "5", "1", "3"])  # 0 to 7: a step is 1.5 / 7
+    press_keys(bits, "Home")
+    expect(codes).to_have_text(["2", "0", "1", "3", "1", "2", "1", "1"])
+    expect(view.locator(".nc-qn-level")).to_have_count(4)
+    photograph_wide_and_narrow(view, output_path, "rounded_2_bits")
+
+
+def test_the_weights_of_the_model_lie_on_the_16_levels_of_its_file(notebook, output_path):
+    view = picture(notebook, WEIGHTS)
+    expect(view.locator(".nc-qn-plot .nc-qn-column")).to_have_count(32)
+    photograph_wide_and_narrow(view, output_path, "rounded_model")
+    press_keys(slider(view, "bits"), "ArrowLeft")
+    expect(view.locator(".nc-head").last).to_contain_text("largest error 0")
+    rings, squares = (view.locator(f".nc-qn-column .nc-qn-{part}").all() for part in ("ring", "square"))
+    assert [ring.get_attribute("style") for ring in rings] == [square.get_attribute("style") for square in squares]
 
 
 # --- pictures that stand still
