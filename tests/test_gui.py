@@ -22,7 +22,7 @@ from scripted import ScriptedBackbone
 
 from nanochat_helpers.chat import Chat
 from nanochat_helpers.errors import ServeError, SettingsError
-from nanochat_helpers.serve.gui import QUIET, GuiServer, make_gui
+from nanochat_helpers.serve.gui import HEIGHT, QUIET, GuiServer, _launch, make_gui
 from nanochat_helpers.serve.gui_page import CSS
 from nanochat_helpers.serve.gui_talk import Talk
 from nanochat_helpers.serve.gui_text import account, as_messages, bubble, keep_plain, no_reply
@@ -281,8 +281,21 @@ def test_without_gradio_one_line_says_what_to_install(monkeypatch):
 
 
 def test_what_is_no_setting_is_refused():
-    with pytest.raises(SettingsError):
-        make_gui(ScriptedBackbone("Hello"), settings={"temperature": 1})
+    for odd in ({"settings": {"temperature": 1}}, {"limit_tokens": "many"}, {"limit_tokens": 1}):
+        with pytest.raises(SettingsError):
+            make_gui(ScriptedBackbone("Hello"), **odd)
+
+
+def test_a_model_in_the_place_of_a_page_is_one_sentence():
+    with pytest.raises(ServeError, match="make_gui"):
+        GuiServer(ScriptedBackbone("Hello"))
+
+
+def test_below_a_cell_it_is_high_enough_for_the_line_at_its_end():
+    page, given = make_gui(ScriptedBackbone("Hello")), {}
+    _launch(page, lambda **options: given.update(options), inline=True, prevent_thread_lock=True)
+    assert given["height"] == HEIGHT
+    assert 0.35 * HEIGHT > 200  # the conversation has 65 %, all else about 200 pixels
 
 
 def test_the_command_says_where_the_page_is_and_ctrl_c_ends_it(smollm2_files):

@@ -61,6 +61,24 @@ def test_an_address_that_cannot_be_had_is_told_in_words(host, port):
         listen(host, port)
 
 
+@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", "8000"), ("127.0.0.1", 1.5), ("127.0.0.1", True), (5, 0)])
+def test_what_is_no_address_is_told_in_words(host, port):
+    with pytest.raises(ServeError, match="is no address"):
+        BackgroundServer(make_app(echo()), host=host, port=port).start()
+
+
+@pytest.mark.parametrize("app", [None, ScriptedBackbone("Hi")])
+def test_what_is_no_app_is_told_in_words(app):
+    with pytest.raises(ServeError, match="make_app"):
+        BackgroundServer(app)
+
+
+@pytest.mark.parametrize("key", ["", "  ", 5, b"secret"])
+def test_a_key_that_is_none_is_told_in_words(key):
+    with pytest.raises(ServeError, match="api_key must be"):
+        make_app(echo(), api_key=key)
+
+
 def test_a_reply_that_runs_is_finished_and_a_new_one_refused_while_it_stops():
     worker = ModelWorker(echo(0.03))
     server = BackgroundServer(make_app(worker), grace=10).start()

@@ -8,7 +8,15 @@ from scripted import ScriptedBackbone
 from serving import HELLO, echo, endless, until
 
 from nanochat_helpers.chat import Chat
-from nanochat_helpers.errors import BusyError, CannotChatError, ContextError, EngineError, MessageError, SettingsError
+from nanochat_helpers.errors import (
+    BusyError,
+    CannotChatError,
+    ContextError,
+    EngineError,
+    MessageError,
+    ModelError,
+    SettingsError,
+)
 from nanochat_helpers.serve.worker import ModelWorker, Piece
 from nanochat_helpers.settings import GenerationSettings
 
@@ -77,7 +85,8 @@ def test_many_at_once_get_their_own_answers_one_after_another():
 def test_a_full_line_is_told_when_to_come_again(max_waiting):
     worker = ModelWorker(endless(), max_waiting=max_waiting)
     answers = [worker.stream(HELLO) for _ in range(max_waiting + 1)]
-    with pytest.raises(BusyError, match="seconds") as full:
+    how_many = f"at most {max_waiting}" if max_waiting else "nobody"
+    with pytest.raises(BusyError, match=f"busy, and {how_many} may wait for it: .* seconds") as full:
         worker.stream(HELLO)
     assert 1 <= full.value.retry_after <= 60
     assert type(full.value.retry_after) is int
@@ -184,6 +193,8 @@ def test_what_llama_cpp_cannot_do_is_refused_before_the_line():
 def test_a_model_that_cannot_write_is_refused_at_once():
     with pytest.raises(CannotChatError):
         ModelWorker(ScriptedBackbone("Hi", family="encoder"))
+    with pytest.raises(ModelError, match="load_model"):
+        ModelWorker("smollm2")
     with pytest.raises(SettingsError, match="max_waiting=-1"):
         ModelWorker(ScriptedBackbone("Hi"), max_waiting=-1)
 

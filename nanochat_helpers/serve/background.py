@@ -67,6 +67,8 @@ class BackgroundServer:
     """
 
     def __init__(self, app: FastAPI, *, host: str = "127.0.0.1", port: int = 0, grace: float = 0.0):
+        if not isinstance(app, FastAPI):
+            raise ServeError(f"app must be an app, as make_app(backbone) gives it, not {app!r:.80}.")
         self.app, self.host, self.port, self.grace = app, host, port, grace
         self._server, self._thread, self._socket = None, None, None
 
@@ -116,6 +118,8 @@ def run(app: FastAPI, listening: socket.socket, *, grace: float = 10.0) -> None:
 
 def listen(host: str, port: int) -> socket.socket:
     """A socket that takes connections. Raises ServeError in words where the port or the address cannot be had."""
+    if not isinstance(host, str) or isinstance(port, bool) or not isinstance(port, int):
+        raise ServeError(f'host={host!r}, port={port!r} is no address: write it like host="127.0.0.1", port=8000.')
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:

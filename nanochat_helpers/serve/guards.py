@@ -34,7 +34,9 @@ def host_check(hosts: tuple[str, ...] | None) -> Callable:
 
 
 def key_check(api_key: str | None) -> Callable:
-    """A check that the client sent the key; None asks for none."""
+    """A check that the client sent the key; None asks for none. Raises ServeError for what is no key."""
+    if api_key is not None and not (isinstance(api_key, str) and api_key.strip()):
+        raise ServeError("api_key must be a text that is not empty, or None: secrets.token_urlsafe() makes a good one.")
 
     async def check_key(http: Request):
         if api_key is None:

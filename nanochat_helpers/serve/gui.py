@@ -14,12 +14,14 @@ from functools import partial
 from typing import Any
 
 from ..chat import Chat, load_chat_model
-from ..settings import GenerationSettings
+from ..errors import ServeError
+from ..settings import GenerationSettings, check_count
 from .command import check_packages, is_loopback
 from .gui_page import CSS, draw_page, make_theme
 from .gui_talk import Talk
 from .worker import ModelWorker
 
+HEIGHT = 640  # of the page below a cell, in pixels: the line below the conversation has room, too
 PORT = 7860  # where gradio's pages usually are, and where a Hugging Face Space looks for one
 
 # What is left out of gradio: all that asks another computer, keeps a file, or is for programmers.
@@ -50,6 +52,7 @@ def make_gui(
     check_packages("gradio", extra="gui")
     import gradio as gr
 
+    check_count("limit_tokens", limit_tokens, least=2)
     if not isinstance(backbone, ModelWorker):
         backbone = ModelWorker(load_chat_model() if backbone is None else backbone, max_waiting=max_waiting)
     start = Chat(backbone.backbone, system=system, settings=settings)  # refuses what cannot work
@@ -68,6 +71,8 @@ class GuiServer:
     """
 
     def __init__(self, page: Any, *, host: str = "127.0.0.1", port: int = 0, inline: bool = False):
+        if not hasattr(page, "launch"):
+            raise ServeError(f"page must be a page, as make_gui(backbone) gives it, not {page!r:.80}.")
         self.page, self.host, self.port, self.inline, self.url = page, host, port, inline, ""
 
     def start(self) -> "GuiServer":
@@ -131,7 +136,8 @@ def _wait(page: Any) -> None:
 def _launch(page, launch, prevent_thread_lock=None, **options):
     """What gradio's own launch does, but quietly; it returns at once in a notebook, else when the page is closed."""
     with _without_proxy():
-        shown = _in_a_loop(lambda: launch(**{**QUIET, "css": CSS, "prevent_thread_lock": True, **options}))
+        looks = {"css": CSS, "height": HEIGHT, "prevent_thread_lock": True}
+        shown = _in_a_loop(lambda: launch(**{**QUIET, **looks, **options}))
     if not (hasattr(sys, "ps1") or prevent_thread_lock):
         _wait(page)
     return shown

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import NamedTuple
 
-from ..backbones import check_can_write
 from ..backbones.llama_cpp import check_able
 from ..chat import Chat, Reply
 from ..errors import BusyError, MessageError
@@ -88,9 +87,9 @@ class ModelWorker:
     """
 
     def __init__(self, backbone, *, max_waiting: int = 32):
-        check_can_write(backbone.name, backbone.family)
         check_count("max_waiting", max_waiting, least=0)
-        self.backbone, self.max_waiting = backbone, max_waiting
+        self.max_waiting = max_waiting
+        self.backbone = Chat(backbone).backbone  # which refuses what is no loaded model, and one that cannot write
         self._line: deque[Answer] = deque()
         self._running: Answer | None = None
         self._thread: threading.Thread | None = None
@@ -147,8 +146,8 @@ class ModelWorker:
 
     def _come_again(self):
         seconds = min(60, max(1, math.ceil(self._seconds * (len(self._line) + 1))))
-        many = f"{len(self._line)} are waiting for the model already, and no more may"
-        return f"{many}: please try again in about {seconds} seconds.", seconds
+        allowed = f"at most {self.max_waiting} may wait for it" if self.max_waiting else "nobody may wait for it"
+        return f"The model is busy, and {allowed}: please try again in about {seconds} seconds.", seconds
 
     def _work(self):
         """Serve the line until nobody has come for a while."""
