@@ -88,3 +88,10 @@ def test_a_bigger_model_that_cannot_be_fetched_is_explained(hub, capsys):
     choice = ("my_bigger_model = None", 'my_bigger_model = "nobody/has-this"')
     run("quiz-questions", "quiz-run", "bigger-run", choice=choice, backbone=load_model("distilgpt2"))
     assert "nobody/has-this" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "says"), [("tinybert", "tinybert is an encoder"), ("flan-t5-small", "places: [")])
+def test_a_bigger_model_of_another_family_is_no_traceback(hub, capsys, name, says):
+    choice = ("my_bigger_model = None", f"my_bigger_model = {name!r}")
+    run("quiz-questions", "quiz-run", "bigger-run", choice=choice, backbone=load_model("distilgpt2"))
+    assert says in capsys.readouterr().out.splitlines()[-1]

@@ -123,7 +123,7 @@ def unknown_model(name: str) -> UnknownModelError:
     near = difflib.get_close_matches(name.lower(), CATALOGUE, n=1, cutoff=0.5)
     guess = f'Did you mean "{near[0]}"? ' if near else ""
     return UnknownModelError(
-        f"No model is called {name!r}. {guess}NanoChat knows {', '.join(CATALOGUE)}; "
+        f"No model is called {name!r:.60}. {guess}NanoChat knows {', '.join(CATALOGUE)}; "
         'a hub id ("owner/name"), a folder, or a path to a .gguf file work too.'
     )
 
