@@ -39,12 +39,54 @@ def work_out(text):
         ("half of 9", Fraction(9, 2)),
         ("1 / 3 * 3", 1),
         ("- - 3 + 0", 3),
+        ("7x8", 56),
+        ("whats 5 squared?", 25),
+        ("1/3 + 1/6", Fraction(1, 2)),
+        ("20 divided by half of 10", 4),
+        ("100 / 10 % of 50", 20),
+        ("2 ^ half of 4", 4),
+        ("100 - 10 per cent of 50", 95),
+        ("half of 10 + 5", 10),
+        ("3.125 * 2", Fraction(25, 4)),
         ("2 ^ 100", 2**100),
         ("1 ^ 100000000000000", 1),
     ],
 )
 def test_a_calculation_is_found_and_worked_out_exactly(text, result):
     assert work_out(text).result == result
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "10 minus the sum of 2 and 3",
+        "2 times the product of 3 and 4",
+        "sum of 3 and 4 times 2",
+        "product of 2 + 3 and 4",
+        "half of 4 squared",
+        "Hi - what is 7 + 5?",
+        "7 + 5 = 12",
+        "7 + 5, 8 + 9",
+        "1.000 + 1",
+        "1.500 * 2",
+        "1.000,50 + 1",
+        "12,5% of 80",
+        "3 1/2 + 1",
+        "100 + 10%",
+        "sqrt 16",
+        "3:30 + 1:15",
+        "twenty one + 1",
+    ],
+)
+def test_what_could_mean_two_things_is_not_worked_out(text):
+    with pytest.raises(MessageError):
+        work_out(text)
+
+
+def test_brackets_are_shown_where_they_matter():
+    assert str(work_out("What is half of 9?")) == "1 ÷ 2 × 9 = 4.5"
+    assert str(work_out("20 / half of 10")) == "20 ÷ (1 ÷ 2 × 10) = 4"
+    assert work_out("(-2) ^ 2").steps == ["(−2) ^ 2 = 4"]
 
 
 def test_the_steps_are_in_the_order_in_which_they_are_done():

@@ -17,7 +17,7 @@ from nanochat_helpers.bots import (
     load_cases,
     read_cases,
 )
-from nanochat_helpers.bots.checks import CHECKS
+from nanochat_helpers.bots.checks import ALICE, CHECKS
 from nanochat_helpers.bots.own import NAMES
 from nanochat_helpers.chat import Chat
 from nanochat_helpers.errors import DocumentError, MessageError, SettingsError
@@ -137,6 +137,8 @@ def test_a_slip_is_told_in_a_sentence(make, told):
         ("contains_any", ["cat", "dog"], "A dog.", "A cow."),
         ("lacks", ["cat"], "A dog.", "A cat."),
         ("number", 12, "7 + 5 = 12", "7 + 5 = 13"),
+        ("number", 12, "You can add 7 and 5, which is 12.", "7 and 5, which is 13, not 12."),
+        ("declines", True, "I found nothing.", "“I cannot tell,” it says; it has nothing to do with “I don't know”."),
         ("number", 10, "12.5 ÷ 100 × 80 = 10\nSteps: 12.5 ÷ 100 = 0.125", "8 or 10"),
         ("number", -3, "2 − 5 = −3", "3"),
         ("questions", 1, "Yes. And you?!", "Really? And you?"),
@@ -296,3 +298,23 @@ def test_a_wrong_name_of_a_bot_is_told():
 def test_no_bot_reads_a_message_that_is_no_text():
     with pytest.raises(MessageError):
         loud().reply(7)
+
+
+@pytest.mark.parametrize("name", ["mathematics", "coding", "language", "literature"])
+def test_nobody_passes_by_repeating_the_question_or_by_saying_everything(name):
+    class Echo(Bot):
+        def answer(self, text):
+            return text
+
+    class EchoAsks(Bot):
+        def answer(self, text):
+            return text.rstrip("?.!") + "?"
+
+    class WholeBook(Bot):
+        def answer(self, text):
+            return ALICE.read_text("utf-8")
+
+    cases = read_cases(name)
+    assert [evaluate(bot(ScriptedBackbone("x")), cases).n_passed for bot in (Echo, EchoAsks)] == [0, 0]
+    declined = sum("declines" in case.must for case in cases)
+    assert evaluate(WholeBook(ScriptedBackbone("x")), cases).n_passed <= declined + 4

@@ -79,7 +79,8 @@ class Calculation:
         if _bits(value) > MOST_BITS:
             raise MessageError("The numbers get too long for me.")
         equals = "=" if all(map(is_exact, (a, b, value))) else "≈"
-        self.steps.append(f"{show(a)} {SHOWN.get(sign, sign)} {show(b)} {equals} {show(value)}")
+        shown = f"({show(a)})" if sign == "^" and a < 0 else show(a)  # −2 ^ 2 would be −(2 ^ 2)
+        self.steps.append(f"{shown} {SHOWN.get(sign, sign)} {show(b)} {equals} {show(value)}")
         self.last = sign
         return value
 

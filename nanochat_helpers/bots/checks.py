@@ -11,7 +11,7 @@ ALICE = Path(__file__).parents[1] / "data" / "bots" / "alice.txt"
 QUOTE = re.compile(r"“([^”]+)”\s*\(lines? (\d+)(?:[–-](\d+))?\)")
 DECLINES = re.compile(
     r"\b(i (do not|don't|cannot|can't|could not|couldn't|only)|i need|i'm (sorry|not sure)|i am (sorry|not sure)|"
-    r"not possible|impossible|undefined|nothing|is missing|not closed|too long|unable)\b"
+    r"not possible|impossible|undefined|found nothing|nothing can|is missing|not closed|too long|unable)\b"
 )
 
 
@@ -35,13 +35,14 @@ def lacks(answer, wanted, bot):
 
 
 def number(answer, wanted, bot):
-    """The answer, or its first line, gives this number and no other as the result."""
+    """The answer, or its first line, gives this number and no other as the result; or it ends in "… is 12"."""
     found = [extract_number(part.replace("≈", "=")) for part in (answer, answer.strip().split("\n")[0])]
-    return (
-        None
-        if wanted in found
-        else f"The number should be {wanted}; found: {found[1] if found[1] is not None else 'none that is clear'}."
-    )
+    if found == [None, None]:
+        found.append(extract_number(re.split(r"\b(?:is|are|makes|gives)\b", answer)[-1]))
+    if wanted in found:
+        return None
+    clear = [str(each) for each in found if each is not None]
+    return f"The number should be {wanted}; found: {clear[-1] if clear else 'none that is clear'}."
 
 
 def questions(answer, wanted, bot):
@@ -52,7 +53,8 @@ def questions(answer, wanted, bot):
 
 def declines(answer, wanted, bot):
     """The answer says that it cannot or does not know; with False: it does not say so."""
-    if bool(DECLINES.search(_plain(answer).replace("’", "'"))) is wanted:
+    own_words = re.sub("“[^”]*”", "", _plain(answer))  # what is quoted may say anything
+    if bool(DECLINES.search(own_words)) is wanted:
         return None
     return "It should say that it cannot tell." if wanted else "It says that it cannot tell."
 

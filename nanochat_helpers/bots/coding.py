@@ -15,7 +15,7 @@ ERRORS = [
     ("UnboundLocalError", r"variable '(.+?)'", "The function uses its own “{0}” before it has given it a value.",
      "Which line of the function gives “{0}” its first value?"),
     ("IndentationError", r"expected an indented block after (.+?) on line \d+",
-     "After {0}, the next line has to begin further to the right.", "Which lines belong to that part?"),
+     "After the {0}, the next line has to begin further to the right.", "Which lines belong to that part?"),
     ("IndentationError", r"(un\w+ .*)", "The line does not begin at the same place as the other lines of its block.",
      "How many spaces are there at the beginning of this line and of the one above it?"),
     ("TabError", r"", "Some lines begin with tabs and others with spaces, so Python cannot compare them.",
@@ -24,37 +24,48 @@ ERRORS = [
      "Which bracket should stand at the end of that line?"),
     ("SyntaxError", r"expected ':'", "A line that begins a block needs a colon at its end.",
      "Which line begins with if, for, while, def or class and has no colon?"),
-    ("SyntaxError", r"unterminated (?:triple-quoted )?string", "A text is opened with a quotation mark and not closed.",
+    ("SyntaxError", r"unterminated .*string", "A text is opened with a quotation mark and not closed.",
      "Where should the text end?"),
-    ("SyntaxError", r"", "Python cannot read this line: a sign is missing, is too much, or is at the wrong place.",
+    ("SyntaxError", r"'(\w+)' outside (\w+)", "A line with “{0}” belongs into a {1}, and this one is in none.",
+     "How far to the right does this line begin, and how far should it?"),
+    ("SyntaxError", r"(.+)", "Python cannot read this line, or the end of the one before it: {0}.",
      "What is different in this line from one that works?"),
-    ("TypeError", r"can only concatenate (\w+) .*to \w+|unsupported operand type\(s\) for (.+?:.*)",
+    ("TypeError", r"can only concatenate|unsupported operand type\(s\) for .+?: ('.+?') and (?!\1)",
      "The two values around the sign are of different types, such as a text and a number, and do not go together.",
      "What does type(…) say about each of the two values?"),
     ("TypeError", r"missing (\d+ required .*)", "The function is called with too little: {0}.",
      "Which values does the line with def ask for, and which does your call give?"),
-    ("TypeError", r"'(\w+)' object is not (callable|subscriptable|iterable)", "A value of the type “{0}” is not {1}.",
-     "What did you expect to be in this variable?"),
+    ("TypeError", r"'(\w+)' object is not (callable|subscriptable|iterable)",
+     "A value of the type “{0}” is not {1} (callable: with (…), subscriptable: with […], iterable: in a for loop).",
+     "What did you expect this value to be?"),
     ("ValueError", r"invalid literal for int\(\) with base 10: (.*)", "int() cannot turn the text {0} into a number.",
-     "Which characters of this text are no digits?"),
-    ("IndexError", r"(\w+) index out of range", "The place in the {0} is not there: the first is 0, the last len − 1.",
+     "Where does this text come from, and what in it is no digit?"),
+    ("IndexError", r"(list|string|tuple) (?:assignment )?index out of range",
+     "The place in the {0} is not there: the first is 0, the last len − 1.",
      "How long is it, and which place do you ask for?"),
-    ("KeyError", r"(.*)", "The dictionary has no key {0}.", "Which keys does print(list(…)) show?"),
+    ("KeyError", r"^(['\"(\d-](?!pop).*)", "The dictionary has no key {0}, or the set has no such element.",
+     "What does print(list(…)) show for it?"),
     ("AttributeError", r"'NoneType' object has no attribute '(\w+)'",
      "The value before “.{0}” is None, which is what a function gives that has no return.",
      "Which function gave this value, and does it have a return?"),
     ("AttributeError", r"'(\w+)' object has no attribute '(\w+)'", "Values of type “{0}” have nothing called “{1}”.",
      "What did you expect this value to be?"),
+    ("AttributeError", r"module '(\w+)' has no attribute '(\w+)'", "The module “{0}” has nothing called “{1}”.",
+     "Is the name spelt this way, and is there a file {0}.py beside your program?"),
     ("ZeroDivisionError", r"", "Nothing can be divided by zero.", "When does the number below the line become 0?"),
     ("ModuleNotFoundError", r"No module named '(.+?)'", "Python cannot find the module “{0}”.",
      "Is it installed here, and is its name spelt this way?"),
     ("FileNotFoundError", r"'(.+?)'", "There is no file “{0}” where Python looks for it.",
      "In which folder does your program run?"),
-    ("RecursionError", r"", "A function calls itself again and again and never stops.",
+    ("RecursionError", r"", "A function calls itself, perhaps by way of others, too many times.",
      "In which case should it give an answer without calling itself?"),
 ]  # fmt: skip
-ERROR_LINE = re.compile(r"\b([A-Z]\w*(?:Error|Exception|Iteration|Interrupt|Exit))\b:?[ \t]*([^\n]*)")
-PLACE = re.compile(r"File \"[^\"\n]*\", line (\d+)")
+# An error with its message, or alone on its line; what Python suggests after it would be the solution, and is cut off.
+ERROR = r"\b((?:[A-Z]\w*)?(?:Error|Exception|Iteration|Interrupt|Exit))"
+ERROR_LINE = re.compile(
+    rf"{ERROR}(?::[ \t]*([^\n]+?)(?:\.? (?:Did|Maybe|Perhaps|What|Why|How) [^\n]*)?|())[ \t]*$", re.MULTILINE
+)
+PLACE = re.compile(r"(?:File \"(?:[^\"\n]*[/\\])?([^\"\n]*)\"|(Cell In ?\[\d+\])), line (\d+)")
 
 
 class CodingTutor(Bot):
@@ -73,10 +84,10 @@ class CodingTutor(Bot):
         if not found:
             self.note("Rules: found no error message. The model was not asked.")
             return "I explain Python's error messages. Could you paste the whole message, with its last line?"
-        error, message = found[-1]  # the last line of a traceback says what is wrong
+        error, message, _ = found[-1]  # the last line of a traceback says what is wrong
         meaning, question = self.look_up(error, message)
-        place = PLACE.findall(text)
-        lines = [f"{error}{f' in line {place[-1]}' if place else ''}: {meaning}"]
+        places = [f" in line {line} of {file or cell}" for file, cell, line in PLACE.findall(text)]
+        lines = [f"{error}{''.join(places[-1:])}: {meaning}"]
         like = [said for said in sentences(self.ask_model(meaning))[:1] if said.startswith("It is like")]
         self.note("Model: the comparison." if like else "Rules: left the model's sentence out: it is no comparison.")
         return "\n".join([*lines, *like, question])
@@ -90,4 +101,4 @@ class CodingTutor(Bot):
                 parts = [part or "" for part in match.groups()]
                 return meaning.format(*parts), question.format(*parts)
         self.note(f"Rules: know nothing about this {error}.")
-        return f"Python says: {message or 'nothing more'}.", "What did you want this line to do?"
+        return f"Python says: {message.rstrip('.?') or 'nothing more'}.", "What did you want this line to do?"

@@ -12,16 +12,13 @@ from nanochat_helpers.errors import MessageError
 
 NUMBERS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
 seventeen eighteen nineteen twenty"""
+UNSURE = r"[1-9]\d{0,2}\.\d\d0\b"  # 1.000 is one thousand in many countries
+NUMBER = rf"(?<![\w.,])(?!{UNSURE})(?:0|[1-9][0-9]{{0,14}})(?:\.[0-9]{{1,15}})?(?!\w|[.,]\d)"  # 12, 0.5; not 05 or 1,5
 
-# What is said in words, as signs; from top to bottom.
+# What is said in words, as signs; from top to bottom. What belongs together gets brackets.
 WORDS = [
     (r"\b(" + "|".join(NUMBERS.split()) + r")\b(?!-)", lambda found: str(NUMBERS.split().index(found[1]))),
     (r"(?<=\d),(?=\d{3}\b)", ""),  # 1,200 is 1200
-    (r"\bhalf of\b", "1 / 2 *"),
-    (r"(?:%|\bper ?cent\b) of\b", "/ 100 *"),
-    (r"\bsum of (.+?) and\b", r"\1 +"),
-    (r"\bproduct of (.+?) and\b", r"\1 *"),
-    (r"\bdifference (?:between|of) (.+?) and\b", r"\1 -"),
     (r"\bplus\b", "+"),
     (r"\bminus\b|[−–]", "-"),
     (r"\btimes\b|\bmultiplied by\b|[×·]|(?<=\d)(?<!\b0) ?x ?(?=\d)", "*"),
@@ -29,11 +26,16 @@ WORDS = [
     (r"\bto the power of\b|\*\*", "^"),
     (r"\bsquared\b|²", "^ 2"),
     (r"\bcubed\b|³", "^ 3"),
+    (rf"\bhalf of ({NUMBER})(?! *\^)", r"(1 / 2 * \1)"),
+    (rf"({NUMBER}) ?(?:%|per ?cent) of ({NUMBER})(?! *\^)", r"(\1 / 100 * \2)"),
+    (rf"\bsum of ({NUMBER}) and ({NUMBER})(?=[?.! ]*$)", r"(\1 + \2)"),
+    (rf"\bproduct of ({NUMBER}) and ({NUMBER})(?=[?.! ]*$)", r"(\1 * \2)"),
+    (rf"\bdifference (?:between|of) ({NUMBER}) and ({NUMBER})(?=[?.! ]*$)", r"(\1 - \2)"),
+    (r"^([a-z' ]*)\(([^()]*)\)([=?.! ]*)$", r"\1\2\3"),  # brackets around all of it are not needed
 ]
 # What may stand around a calculation.
-IGNORED = """what what's is are how much many calculate compute solve work out please can could you tell me the answer
-to hi hello"""
-NUMBER = r"(?<![\w.,])(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?(?!\w|[.,]\d)"  # 12 and 0.5, but neither 05 nor 1,5
+IGNORED = """what what's whats is are how much many calculate compute solve work out please can could you tell me the
+answer to hi hello"""
 SIGN = re.compile(f"{NUMBER}|[{re.escape(SIGNS)}]")
 MOST_CHARACTERS = 500
 USES = {"+": "addition", "-": "subtraction", "*": "multiplication", "/": "division", "^": "powers"}
@@ -48,7 +50,9 @@ def find_calculation(text: str) -> list[str]:
         text = re.sub(words, signs, text)
     others = [word.strip("?.!,=:;\"'") for word in SIGN.sub(" ", text).split()]
     unknown = [word for word in others if word and word not in IGNORED.split()]
-    signs = SIGN.findall(text)
+    signs, places = SIGN.findall(text), [found.span() for found in SIGN.finditer(text)]
+    if places and not unknown:  # no words and no other signs within the calculation
+        unknown = SIGN.sub(" ", text[places[0][0] : places[-1][1]]).split()
     if unknown:
         raise MessageError(f"I only do arithmetic, and I cannot read “{unknown[0]:.20}”. Write it like 3 × (4 + 1.5).")
     if not 1 < len(signs) <= MOST_SIGNS:
