@@ -31,7 +31,8 @@ from playwright.sync_api import Locator, Page, expect
 
 LESSONS = {path.name for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb")}
 # What these show is tried out in scratch notebooks, for each lesson that is run in a browser takes a minute or more:
-# test_pictures.py has the pictures of 02, 06, 07, 09 and 10, and test_xray.py and test_chat_panel.py those of 08.
+# test_pictures.py has the pictures of 02, 06, 07, 09, 10 and 11, test_xray.py and test_chat_panel.py those of 08 and
+# 13, and test_gui_page.py the page of 12.
 # nbval runs all cells of these lessons, as of the others.
 ELSEWHERE = {
     "02_prompts.ipynb",
