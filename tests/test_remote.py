@@ -36,6 +36,7 @@ class Server:
     def __init__(self, pieces=("Hi", " there"), *, faults=(), models=({"id": "big"},), says="no", finish_reason="stop"):
         self.pieces, self.faults, self.models = pieces, list(faults), models
         self.says, self.finish_reason, self.stop_reason = says, finish_reason, None
+        self.page: tuple[bytes, str] | None = None  # what it shows in place of its models and its errors, and its kind
         self.brackets = False  # Google's server puts its errors into a list
         self.requests, self.headers, self.hung_up, self.pause = [], [], threading.Event(), 0.0
 
@@ -56,6 +57,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.play.headers.append({name.lower(): value for name, value in self.headers.items()})
+        if self.play.page:
+            return self._answer(200, self.play.page[0], kind=self.play.page[1])
         if self.play.models is None:
             return self._answer(404, b'{"error": {"message": "nothing here"}}')
         models = [{"object": "model", "created": 0, "owned_by": "me", **model} for model in self.play.models]
@@ -68,14 +71,16 @@ class _Handler(BaseHTTPRequestHandler):
         fault = play.faults.pop(0) if play.faults else None
         if isinstance(fault, int):
             body = {"error": {"message": play.says, "type": "t", "code": None}}
-            body = [body] if play.brackets else body
-            return self._answer(fault, json.dumps(body).encode(), {"Retry-After-Ms": "10"})
+            body = json.dumps([body] if play.brackets else body).encode()
+            return self._answer(fault, play.page[0] if play.page else body, {"Retry-After-Ms": "10"})
         if fault == "silent":
             time.sleep(1)
         if fault == "garbage":
             return self._answer(200, b"data: no json\n\n", kind="text/event-stream")
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
+        if fault == "cut chunks":
+            self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         try:
             for piece in play.pieces:
@@ -161,7 +166,19 @@ def test_where_no_context_length_is_told_a_cautious_one_is_taken(server, told):
 
 @pytest.mark.parametrize(
     "address",
-    ["", "127.0.0.1:8000", "ftp://host/v1", "http://", "http://host:port/v1", "http://[", None, 8000],
+    [
+        "",
+        "127.0.0.1:8000",
+        "ftp://host/v1",
+        "http://",
+        "http://host:port/v1",
+        "http://[",
+        "http://ho st/v1",
+        "http://host/v1\n",
+        " http://host/v1",
+        None,
+        8000,
+    ],
     ids=str,
 )
 def test_what_is_no_address_is_refused(address):
@@ -187,6 +204,55 @@ def test_a_senseless_patience_is_refused(server, name, value):
 def test_a_server_that_is_not_there_is_said_in_a_sentence():
     with pytest.raises(RemoteError, match=r"127\.0\.0\.1:9/v1 cannot be reached\. Is the server running"):
         connect("http://127.0.0.1:9/v1", max_retries=0)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v1/models", "/v1/chat/completions"])
+def test_an_address_with_too_little_or_too_much_behind_it_is_told_how_most_end(server, path):
+    server.models = None
+    with pytest.raises(RemoteError, match=r"most end in /v1\. If it does: Name the one"):
+        connect(server.url.removesuffix("/v1") + path)
+
+
+@pytest.mark.parametrize("body", [b"<html>Welcome</html>", b"[]", b"null", b'{"data": [3]}', b'{"data":', b"\xff", b""])
+@pytest.mark.parametrize("kind", ["text/html", "application/json"])
+def test_a_page_that_is_no_list_of_models_is_told(server, body, kind):
+    server.page = body, kind
+    with pytest.raises(RemoteError, match=r"answers, but with no list of models\. Check the address"):
+        connect(server.url, "big")
+
+
+def test_a_model_without_a_name_is_none(server):
+    server.models = [{"id": None}, {"id": 5}, {"id": "big"}]
+    assert connect(server.url).name == "big"
+
+
+@pytest.mark.parametrize("model", [5, "", ["big"], object()], ids=str)
+@pytest.mark.parametrize("models", [None, [{"id": "big"}]], ids=["no list", "a list"])
+def test_what_is_no_name_of_a_model_is_refused(server, models, model):
+    server.models = models
+    with pytest.raises(RemoteError, match="is no name of a model"):
+        connect(server.url, model)
+
+
+def test_https_where_there_is_none_is_told(server):
+    with pytest.raises(RemoteError, match=r"do not agree on https.*http://"):
+        connect(server.url.replace("http:", "https:"), max_retries=0)
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        (b'{"error": "no such thing"}', r"\(400\): no such thing\. "),
+        (b'{"detail": "no such thing"}', r"\(400\): no such thing\. "),
+        (b'{"detail": [{"msg": "x"}]}', r"\(400\)\. "),
+        (b"<html>no such thing</html>", r"\(400\)\. "),
+    ],
+)
+def test_the_servers_words_are_found_wherever_it_puts_them_but_no_web_page_is_shown(server, page, words):
+    chat = Chat(connect(server.url))
+    server.faults, server.page = [400], (page, "application/json")
+    with pytest.raises(RemoteError, match=words):
+        chat.send("Hello")
 
 
 # --- what is asked
@@ -365,7 +431,7 @@ def test_nothing_of_a_finished_reply_waits_to_be_cleaned_up(server):
     """What the client leaves open would be closed at any later time, and may then complain in the middle of a cell."""
     gc.collect()
     Chat(connect(server.url)).send("Hello")
-    generators = [thing for thing in gc.get_objects() if isinstance(thing, types.GeneratorType) and thing.gi_frame]
+    generators = [thing for thing in gc.get_objects() if type(thing) is types.GeneratorType and thing.gi_frame]
     assert "_iter_events" not in {generator.__name__ for generator in generators}
 
 
@@ -394,6 +460,7 @@ def test_a_busy_or_broken_server_is_asked_again(server, status):
         (401, "refuses the key"),
         (403, "refuses the key"),
         (404, "has no such model"),
+        (405, "no chat completions"),
         (413, "too long"),
         (400, "refuses the request"),
         (422, "refuses the request"),
@@ -418,7 +485,7 @@ def test_a_request_that_is_wrong_is_not_sent_again(server):
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("fault", ["cut", "endless", "garbage"])
+@pytest.mark.parametrize("fault", ["cut", "cut chunks", "endless", "garbage"])
 def test_an_answer_that_breaks_off_is_an_error_and_no_reply(server, fault):
     server.faults = [fault]
     chat = chat_with(server)
@@ -486,7 +553,9 @@ def test_a_server_that_repeats_the_key_does_not_get_it_shown(server, monkeypatch
     assert KEY not in "".join(traceback.format_exception(caught.value))
 
 
-@pytest.mark.parametrize("key", [f"{KEY}\n", "schlüssel", "a\x00b"], ids=["line end", "umlaut", "NUL"])
+@pytest.mark.parametrize(
+    "key", [f"{KEY}\n", f" {KEY}", "schlüssel", "a\x00b"], ids=["line end", "space", "umlaut", "NUL"]
+)
 def test_a_key_that_was_copied_wrongly_is_refused_without_showing_it(server, key):
     with pytest.raises(RemoteError, match="copy it again") as caught:
         connect(server.url, api_key=key)

@@ -1,5 +1,6 @@
 """A server beside the program: it starts on a free port, stops gracefully, and says in words when it cannot start."""
 
+import signal
 import socket
 import threading
 import time
@@ -115,6 +116,56 @@ def test_a_reply_that_takes_too_long_is_broken_off_and_the_model_is_free():
         stopper.join(5)
     assert 0.15 < time.perf_counter() - start < 3
     assert until(lambda: worker.is_free)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_breaks_off_the_running_reply_at_once_and_says_so(how):
+    worker = ModelWorker(endless())
+    with BackgroundServer(make_app(worker), grace=10) as server, connect(server, body_of(max_tokens=1000)) as running:
+        assert until(lambda: not worker.is_free)
+        start = time.perf_counter()
+        for _ in range(2):
+            server._server.handle_exit(how, None)
+        assert answer_of(running)[0] == 503
+        assert time.perf_counter() - start < 2
+
+
+def test_who_is_connected_and_says_nothing_whole_is_hung_up_on(monkeypatch):
+    monkeypatch.setattr("nanochat_helpers.serve.background.SILENT_SECONDS", 0.2)
+    worker = ModelWorker(echo(0.03))
+    with BackgroundServer(make_app(worker)) as server, connect(server, body_of(messages=LONG)) as busy:
+        address = server.host, server.port
+        with socket.create_connection(address, 5) as silent, socket.create_connection(address, 5) as slow:
+            slow.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert slow.recv(1000).startswith(b"HTTP/1.1 200")
+            slow.sendall(b"GET /hea")
+            assert hung_up(silent) and hung_up(slow)
+        assert answer_of(busy)[0] == 200  # though its reply takes longer than that
+
+
+def hung_up(connection):
+    try:
+        return connection.recv(1000) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_only_so_many_are_connected_at_once(monkeypatch):
+    monkeypatch.setattr("nanochat_helpers.serve.background.MAX_CONNECTIONS", 3)
+    with BackgroundServer(make_app(echo())) as server:
+        connections = [socket.create_connection((server.host, server.port), 5) for _ in range(4)]
+        assert hung_up(connections[3])
+        connections[0].close()
+        assert until(lambda: len(server._server.server_state.connections) == 2)
+        assert httpx.get(f"{server.url}/models").status_code == 200
+        for connection in connections[1:]:
+            connection.close()
+
+
+def test_headers_that_do_not_end_are_refused():
+    with BackgroundServer(make_app(echo())) as server, socket.create_connection((server.host, server.port), 5) as one:
+        one.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * 1_000_000)
+        assert b" 400 " in one.recv(1000)
 
 
 def test_those_in_line_are_not_forgotten_when_it_stops():

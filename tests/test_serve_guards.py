@@ -135,6 +135,13 @@ def test_a_server_of_this_machine_answers_to_its_names(server, host):
     assert httpx.get(f"{server.url}/models", headers={"Host": host}).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/health/", "/v1/models/", "//health"])
+def test_nobody_is_led_on_to_another_name(server, path):
+    answer = httpx.get(server.url.removesuffix("/v1") + path, headers={"Host": "evil.example"})
+    assert answer.status_code in (403, 404)
+    assert "location" not in answer.headers
+
+
 def test_a_server_for_others_answers_to_every_name():
     with served(ScriptedBackbone("Hello!"), hosts=None) as server:
         assert httpx.get(f"{server.url}/models", headers={"Host": "class.example"}).status_code == 200

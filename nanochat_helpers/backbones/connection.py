@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from openai import OpenAI
 
 
+CHECK = "Check the address; most end in /v1."
 NO_KEY = "no-key"  # the client asks for one, also where a server wants none
 
 
@@ -27,7 +28,8 @@ def check_address(base_url: str) -> None:
     try:
         address = urlsplit(base_url)
         _ = address.port  # a port that is no number is noticed only when it is asked for
-        is_address = address.scheme in ("http", "https") and bool(address.hostname)
+        is_whole = base_url.isprintable() and " " not in base_url  # urlsplit leaves line ends out
+        is_address = is_whole and address.scheme in ("http", "https") and bool(address.hostname)
     except (ValueError, AttributeError, TypeError):
         is_address = False
     if not is_address:
@@ -53,7 +55,7 @@ def make_client(base_url: str, api_key: str | None, timeout: float, max_retries:
         or os.environ.get("NANOCHAT_API_KEY")
         or (os.environ.get("OPENAI_API_KEY") if is_openai(base_url) else None)
     )
-    if key is not None and not (isinstance(key, str) and key.isascii() and key.isprintable()):
+    if key is not None and not (isinstance(key, str) and key.isascii() and key.isprintable() and " " not in key):
         raise RemoteError("The API key has characters that no key has: copy it again, without spaces or line ends.")
     # A proxy stands between this machine and others; what it says to itself needs none.
     direct = DefaultHttpxClient(trust_env=False) if _is_this_machine(base_url) else None
@@ -93,13 +95,13 @@ def explained(client: OpenAI) -> Iterator[None]:
 
 
 def _explain(base_url, problem):
-    kinds = {kind.__name__ for kind in type(problem).__mro__}
+    kinds, below = ({kind.__name__ for kind in type(one).__mro__} for one in (problem, problem.__cause__))
     status = getattr(problem, "status_code", None)
     said = _said(problem)
     if status in (401, 403):
         return f"{base_url} refuses the key ({status}){said}. Put a right one into the environment as NANOCHAT_API_KEY."
-    if status == 404:
-        return f"{base_url} has no such model or no chat completions (404){said}. Check the address; most end in /v1."
+    if status in (404, 405):
+        return f"{base_url} has no such model or no chat completions ({status}){said}. {CHECK}"
     if status == 413 or (status in (400, 422) and any(word in said for word in ("context", "too long", "too large"))):
         return f"{base_url} finds the conversation too long ({status}){said}. Make it shorter, or begin a new one."
     if status == 429:
@@ -110,7 +112,9 @@ def _explain(base_url, problem):
         return f"{base_url} refuses the request ({status}){said}. Change what it names, and try again."
     if kinds & {"APITimeoutError", "ReadTimeout", "TimeoutException", "ConnectTimeout"}:
         return f"{base_url} did not answer in time. Try again, or give it longer: connect(…, timeout=300)."
-    if "APIConnectionError" in kinds or "ConnectError" in kinds:
+    if "[SSL" in str(problem.__cause__):
+        return f"{base_url} and this machine do not agree on https. If the server has none, begin its address with http://."
+    if kinds & {"APIConnectionError", "ConnectError"} and not below & {"RemoteProtocolError", "ReadError"}:
         return f"{base_url} cannot be reached. Is the server running, and is the address right?"
     return f"{base_url} broke off in the middle of an answer ({type(problem).__name__}){said}. Try again."
 
@@ -120,6 +124,8 @@ def _said(problem):
     body = getattr(problem, "body", None)
     if isinstance(body, list) and body and isinstance(body[0], dict):  # Google's has brackets around it
         body = body[0].get("error")
-    message = body.get("message") if isinstance(body, dict) else None
-    words = " ".join(str(message).split())[:200].rstrip(".") if message else ""
+    message = body.get("message") or body.get("detail") if isinstance(body, dict) else body
+    if not isinstance(message, str) or message.lstrip().startswith("<"):  # a web page says nothing short
+        return ""
+    words = " ".join(message.split())[:200].rstrip(".")
     return f": {words}" if words else ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import RemoteError, SettingsError
 from ..settings import GenerationSettings, check_count
-from .connection import check_address, explained, is_openai, make_client
+from .connection import CHECK, check_address, explained, is_openai, make_client
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -160,9 +160,11 @@ def _list_models(client):
 
     with explained(client):
         try:
-            return {model.id: model for model in client.models.list()}
+            return {model.id: model for model in client.models.list() if isinstance(model.id, str)}
         except NotFoundError:
             return {}
+        except (AttributeError, TypeError, ValueError) as error:  # a web page, or something else than a list
+            raise RemoteError(f"{client.base_url} answers, but with no list of models. {CHECK}") from error
 
 
 def _choose_model(model, models, base_url):
@@ -170,10 +172,10 @@ def _choose_model(model, models, base_url):
     if model is None:
         if len(models) == 1:
             return next(iter(models))
-        raise RemoteError(
-            f"{base_url} has {'these models: ' + known if models else 'no list of models'}. "
-            'Name the one you want: connect(base_url, "…").'
-        )
+        has = f"these models: {known}." if models else f"no list of models. {CHECK} If it does:"
+        raise RemoteError(f'{base_url} has {has} Name the one you want: connect(base_url, "…").')
+    if not isinstance(model, str) or not model:
+        raise RemoteError(f"{model!r:.80} is no name of a model: write it as a text, or leave it out.")
     if models and model not in models:
         raise RemoteError(f"{base_url} has no model {model!r}; it has {known}.")
     return model

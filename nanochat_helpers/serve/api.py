@@ -28,7 +28,12 @@ def make_app(
     """
     worker = model if isinstance(model, ModelWorker) else ModelWorker(model)
     backbone, limits, created = worker.backbone, limits or Limits(), int(time.time())
-    app = FastAPI(openapi_url=None, dependencies=[Depends(host_check(hosts))], exception_handlers=HANDLERS)
+    app = FastAPI(
+        openapi_url=None,
+        redirect_slashes=False,  # it would lead on to whatever name a client calls this server by
+        dependencies=[Depends(host_check(hosts))],
+        exception_handlers=HANDLERS,
+    )
     app.state.open_deliveries, app.state.is_stopping = set(), False
     key = [Depends(key_check(api_key))]
 

@@ -3,6 +3,7 @@
 In: an app, such as `make_app` gives. Out: its address. `run` is the same server as the main thing of a program.
 """
 
+import asyncio
 import os
 import socket
 import threading
@@ -10,11 +11,25 @@ import time
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import ServeError
 
 START_SECONDS = 10.0
 FLUSH_SECONDS = 3.0  # how long answers that are done may take to reach their clients when the server stops
+SILENT_SECONDS = 20.0  # how long a client may be connected without a request, or leave the end of its answer untaken
+MAX_CONNECTIONS = 150  # macOS lets a program have 256 files open, and the model has some, too
+BATCH, BACKLOG = 16, 512  # how many are let in before these are counted, and how many may stand at the door
+
+
+class Connection(H11Protocol):
+    """uvicorn's connection to one client; those that are too many are hung up on. It limits the headers, too."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Take a client, or not."""
+        super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
 
 
 class Server(uvicorn.Server):
@@ -28,6 +43,8 @@ class Server(uvicorn.Server):
         # Nothing that clients send is logged; `guards` logs what goes wrong in NanoChat itself.
         config = uvicorn.Config(
             app,
+            http=Connection,
+            backlog=BATCH,
             log_level="critical",
             access_log=False,
             lifespan="off",
@@ -37,18 +54,26 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self.state, self.grace, self._deadline = app.state, grace, None
-        self.state.is_stopping = False
+        self.state.is_stopping, self._silent = False, {}
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to let clients in."""
+        await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(BACKLOG)  # for asyncio, that of uvicorn's settings also was the size of a batch
 
     def handle_exit(self, sig: int, frame: object) -> None:
         """Begin to stop at the first signal, stop at once at the second."""
         if self._deadline is not None:
             super().handle_exit(sig, frame)
+            self._deadline = 0.0  # it has passed
         self.leave_off()
 
     def leave_off(self) -> None:
         """Take no more requests; the server stops as soon as nobody waits for a reply any more."""
         self.state.is_stopping = True
-        self._deadline = self._deadline or time.monotonic() + self.grace
+        if self._deadline is None:
+            self._deadline = time.monotonic() + self.grace
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second uvicorn asks whether to stop."""
@@ -57,7 +82,17 @@ class Server(uvicorn.Server):
             for delivery in left if is_late else ():
                 delivery.give_up()
             self.should_exit = self.should_exit or is_late or not left
+        self._hang_up_on_the_silent()
         return await super().on_tick(counter)
+
+    def _hang_up_on_the_silent(self):
+        """A server of uvicorn would wait for the rest of a request for ever. A cycle is a request and its answer."""
+        now, connections = time.monotonic(), self.server_state.connections
+        silent = [(one, one.cycle) for one in connections if one.cycle is None or one.cycle.response_complete]
+        self._silent = {key: self._silent.get(key, now) for key in silent}
+        for (connection, _), since in self._silent.items():
+            if now - since > SILENT_SECONDS:
+                connection.transport.abort()
 
 
 class BackgroundServer:
@@ -126,7 +161,7 @@ def listen(host: str, port: int) -> socket.socket:
         if os.name != "nt":  # there it would let two servers have the same port; here it lets one start again at once
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
-        listening.listen(512)
+        listening.listen(BACKLOG)
     except (OSError, OverflowError) as error:
         listening.close()
         why = getattr(error, "strerror", None) or error
