@@ -52,6 +52,11 @@ def test_a_bot_answers_with_what_its_rules_made_of_the_models_words():
     assert repr(reply) == "(Hello.)\n  · Rules: put brackets around it."
 
 
+def test_a_reply_is_shown_with_its_notes_and_nothing_in_it_is_html():
+    shown = bots.BotReply("<b>7</b>\nline", "stop", None, ("Rules: <i>read</i> it.",))._repr_html_()
+    assert "&lt;b&gt;7&lt;/b&gt;\nline" in shown and "· Rules: &lt;i&gt;read" in shown and "<b>" not in shown
+
+
 def test_the_trace_tells_what_the_model_was_asked_and_what_was_said():
     bot = scripted(Echo, "Hello.")
     trace = bot.reply("Hi").trace
@@ -416,4 +421,4 @@ def test_a_bot_is_far_better_than_its_model_alone(name, llama_cpp_backbone):
 def test_the_files_are_short():
     for module in (base, coding, language, literature, mathematics):
         n_lines = len(Path(module.__file__).read_text("utf-8").splitlines())
-        assert n_lines <= (140 if module is base else 130), module.__name__
+        assert n_lines <= (145 if module is base else 130), module.__name__

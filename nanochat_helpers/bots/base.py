@@ -13,6 +13,7 @@ from ..chat import Chat, Reply, user_message
 from ..errors import MessageError
 from ..settings import GenerationSettings
 from ..trace import Trace
+from .tables import reply_html
 
 MOST_CHARACTERS = 4000  # of one message: more than a screen full is no question
 BOT_SETTINGS = GenerationSettings(temperature=0.3, max_new_tokens=32, seed=0)
@@ -27,6 +28,9 @@ class BotReply(Reply):
 
     def __repr__(self) -> str:
         return "\n".join([self.text, *(f"  · {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        return reply_html(self.text, self.notes)
 
 
 class Bot(Chat):

@@ -1,7 +1,8 @@
 """How good is a bot? Cases go in: messages, each with what must hold of its answer. Out comes a score, case by case.
 
 A case asks for a property of the answer, such as "has the number 10", and never for its exact words. With the same seed
-the same bot gets the same score, so a change in the score comes from a change of the bot.
+the same bot has the same luck, so a clear change in the score comes from a change of the bot. (A small one need not:
+llama.cpp reuses what it has computed before, and a last digit may tip a token of the model's.)
 """
 
 import json

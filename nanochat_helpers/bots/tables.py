@@ -1,4 +1,4 @@
-"""The tables of an evaluation as HTML: rows in, one string out."""
+"""A bot's reply and the tables of an evaluation as HTML: texts or rows in, one string out."""
 
 import html
 from collections.abc import Sequence
@@ -15,6 +15,13 @@ def share(n_passed: int, n_cases: int) -> str:
     '3 of 4 cases (75 %)'
     """
     return f"{n_passed} of {n_cases} cases ({100 * n_passed / n_cases:.0f} %)"
+
+
+def reply_html(text: str, notes: Sequence[str]) -> str:
+    """A bot's answer, and below it its notes, each with a dot."""
+    told = "".join(f"<div>· {html.escape(note)}</div>" for note in notes)
+    body = f'<div class="nc-eval-said">{html.escape(text)}</div><div class="nc-eval-notes">{told}</div>'
+    return figure(f'{_STYLE}<div class="nc-eval">{body}</div>', label="A bot's answer and its notes")
 
 
 def evaluation_html(name: str, rows: Sequence[tuple[str, str, Sequence[str]]]) -> str:
@@ -86,6 +93,8 @@ _STYLE = """<style>
  overflow-wrap:anywhere;unicode-bidi:isolate}
 .nc .nc-eval li.nc-eval-no{border-left:.3em dashed #D55E00;background:rgba(213,94,0,.07)}
 .nc .nc-eval-answer{opacity:.85;white-space:pre-line;padding-left:1.3em}
+.nc .nc-eval-said{white-space:pre-line;overflow-wrap:anywhere;unicode-bidi:isolate}
+.nc .nc-eval-notes{margin:.3em 0 0 1.3em;opacity:.8;overflow-wrap:anywhere}
 .nc .nc-eval-why{padding-left:1.3em;font-weight:bold}
 .nc .nc-eval-two{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:.3em 1.5em}
 .nc .nc-eval-two .nc-eval-answer{padding-left:0}
