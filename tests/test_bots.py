@@ -140,6 +140,11 @@ def test_the_plain_chat_has_the_model_and_the_instructions_and_no_rules():
     assert (plain.system, plain.settings, plain.backbone) == (bot.system, bot.settings, bot.backbone)
 
 
+def test_a_plain_chat_needs_a_bot():
+    with pytest.raises(MessageError, match="needs a bot"):
+        plain_chat(7)
+
+
 def test_sentences_are_the_complete_ones():
     assert sentences('Yes. "No!" he said. Why? Becau') == ["Yes.", '"No!"', "he said.", "Why?"]
     assert sentences("") == [] and sentences("12.5 is a number.") == ["12.5 is a number."]

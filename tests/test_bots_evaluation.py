@@ -160,6 +160,41 @@ def test_a_check_tells_good_from_bad(name, wanted, good, bad):
     assert CHECKS[name](bad, wanted, None).endswith((".", "?"))
 
 
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("number", "12"),
+        ("questions", True),
+        ("most_words", "five"),
+        ("declines", "yes"),
+        ("quotes", 7),
+        ("language", 7),
+    ],
+)
+def test_a_check_for_something_of_another_kind_is_a_slip(name, wanted):
+    with pytest.raises(SettingsError, match=f"'{name}' needs"):
+        CHECKS[name]("An answer.", wanted, None)
+
+
+@pytest.mark.parametrize(
+    ("check", "told"),
+    [
+        (7, "cannot judge"),
+        (lambda answer, wanted: None, "function of"),
+        (lambda answer, wanted, bot: 1 / 0, "ZeroDivisionError"),
+        (lambda answer, wanted, bot: True, "must give None or a sentence"),
+    ],
+)
+def test_a_check_of_ones_own_that_does_not_work_is_told_by_its_name(check, told):
+    with pytest.raises(SettingsError, match=f"(?s)'mine'.*{told}"):
+        evaluate(loud(), [Case("a", {"mine": 1})], checks={"mine": check})
+
+
+def test_checks_have_names():
+    with pytest.raises(SettingsError, match="checks must look like"):
+        evaluate(loud(), CASES, checks=[len])
+
+
 @pytest.mark.parametrize("wanted", ["", [], [""], 7, None])
 def test_a_check_for_no_text_is_a_slip(wanted):
     with pytest.raises(SettingsError, match="needs a text"):

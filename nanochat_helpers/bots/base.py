@@ -125,6 +125,8 @@ class Bot(Chat):
 
 def plain_chat(bot: Bot) -> Chat:
     """The same model with the same instructions and settings, and none of the rules: to compare a bot with."""
+    if not isinstance(bot, Chat):
+        raise MessageError(f"plain_chat needs a bot, such as plain_chat(MathsBot(backbone)), not {bot!r:.60}.")
     return Chat(bot.backbone, system=bot.system, settings=bot.settings)
 
 

@@ -36,6 +36,7 @@ def lacks(answer, wanted, bot):
 
 def number(answer, wanted, bot):
     """The answer, or its first line, gives this number and no other as the result; or it ends in "… is 12"."""
+    _must_be((int, float), "a number", "number", wanted)
     found = [extract_number(part.replace("≈", "=")) for part in (answer, answer.strip().split("\n")[0])]
     if found == [None, None]:
         found.append(extract_number(re.split(r"\b(?:is|are|makes|gives)\b", answer)[-1]))
@@ -47,12 +48,14 @@ def number(answer, wanted, bot):
 
 def questions(answer, wanted, bot):
     """The answer asks so many questions."""
+    _must_be((int, float), "a number", "questions", wanted)
     n_questions = len(re.findall(r"\?(?!\w)", re.sub(r"\?[?!]+", "?", answer)))
     return None if n_questions == wanted else f"It asks {count(n_questions, 'question')} and should ask {wanted}."
 
 
 def declines(answer, wanted, bot):
     """The answer says that it cannot or does not know; with False: it does not say so."""
+    _must_be(bool, "True or False", "declines", wanted)
     own_words = re.sub("“[^”]*”", "", _plain(answer))  # what is quoted may say anything
     if bool(DECLINES.search(own_words)) is wanted:
         return None
@@ -61,6 +64,7 @@ def declines(answer, wanted, bot):
 
 def quotes(answer, wanted, bot):
     """The answer quotes lines “…” (lines 3–5) that are really there, and one of the quotes has this text."""
+    _must_be(str, "a text", "quotes", wanted)
     lines = getattr(bot, "lines", None) or ALICE.read_text("utf-8").splitlines()
     found = QUOTE.findall(answer)
     for quote, first, last in found:
@@ -74,14 +78,20 @@ def quotes(answer, wanted, bot):
 
 def language(answer, wanted, bot):
     """The answer is in this language, as far as `language.language_of` can tell."""
+    _must_be(str, "a text", "language", wanted)
     from .language import language_of
 
     found = language_of(answer)
-    return None if found == wanted else f"It seems to be {found or 'in no language that is known here'}, not {wanted}."
+    return (
+        None
+        if (found or "").lower() == wanted.lower()
+        else f"It seems to be {found or 'in no language that is known here'}, not {wanted}."
+    )
 
 
 def most_words(answer, wanted, bot):
     """The answer has at most so many words."""
+    _must_be((int, float), "a number", "most_words", wanted)
     n_words = len(answer.split())
     return None if n_words <= wanted else f"It has {n_words} words, more than {wanted}."
 
@@ -98,6 +108,11 @@ def _plain(answer):
 
 def _squeezed(text):
     return " ".join(text.split())
+
+
+def _must_be(kind, told, name, wanted):
+    if not isinstance(wanted, kind) or (isinstance(wanted, bool) and kind is not bool):
+        raise SettingsError(f"The check {name!r} needs {told}, not {wanted!r:.60}.")
 
 
 def _texts(name, wanted):

@@ -139,6 +139,8 @@ def evaluate(
         None where it holds, else a sentence. name: of the row in tables; None: the name of the bot's class.
     An answer that ends in an error is a case that failed. Raises SettingsError for cases and checks that are none.
     """
+    if not isinstance(checks or {}, Mapping):
+        raise SettingsError(f'checks must look like {{"calm": calm}}, a name and a function, not {checks!r:.60}.')
     checks = {**CHECKS, **(checks or {})}
     _check(bot, cases, checks)
     check_count("seed", seed, least=0)
@@ -210,5 +212,18 @@ def _result(bot, case, checks):
         answer = bot.send(case.text).text
     except Exception as problem:  # whatever a bot's own code does wrong, the other cases still count
         return Result(case, "", (f"It ended in {type(problem).__name__}: {problem}",))
-    failures = [checks[name](answer, wanted, bot) for name, wanted in case.must.items()]
+    failures = [_failure(name, checks[name], answer, wanted, bot) for name, wanted in case.must.items()]
     return Result(case, answer, tuple(failure for failure in failures if failure))
+
+
+def _failure(name, check, answer, wanted, bot):
+    try:
+        failure = check(answer, wanted, bot)
+    except SettingsError:
+        raise
+    except Exception as problem:  # whatever a check of one's own does wrong
+        told = f"The check {name!r} cannot judge an answer: {type(problem).__name__}: {problem}"
+        raise SettingsError(f"{told}. It is a function of (answer, wanted, bot).") from problem
+    if failure is not None and not isinstance(failure, str):
+        raise SettingsError(f"The check {name!r} must give None or a sentence why not, and it gave {failure!r:.60}.")
+    return failure
