@@ -349,3 +349,14 @@ def test_the_space_installs_this_package_and_torch_without_cuda():
     assert asked.extras == {"fast", "gui"} <= PROJECT["optional-dependencies"].keys()
     assert asked.url == "git+https://github.com/nanochat-course/nanochat"
     assert asked.url in (ROOT / "notebooks/03_next_token.ipynb").read_text()
+
+
+def test_the_example_in_the_readme_of_the_space_runs(monkeypatch):
+    models = []
+    fake = ScriptedBackbone("Hello", engine="llama.cpp")
+    monkeypatch.setattr("nanochat_helpers.chat.load_chat_model", lambda name: models.append(name) or fake)
+    example = (ROOT / "space/README.md").read_text().split("```python\n")[1].split("```")[0]
+    names = {"make_gui": make_gui}
+    exec(example, names)
+    assert models == ["smollm2"]
+    assert "Be brief." in [each["props"].get("value") for each in names["demo"].get_config_file()["components"]]

@@ -9,7 +9,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,6 +58,7 @@ class Addresses(NamedTuple):
     scripted: str
     space: str
     space_folder: Path
+    wait_for_space: Callable[[], None]
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +83,10 @@ def addresses(tmp_path_factory) -> Iterator[Addresses]:
         with log.open("w") as out:
             running.append(subprocess.Popen(command, env=plain | more, cwd=cwd, stdout=out, stderr=out))
     try:
-        for process, port, log in zip(running, ports, logs, strict=True):
-            wait_for(process, port, log)
-        yield Addresses(*(f"http://127.0.0.1:{port}/" for port in ports), folder)
+        wait_for(running[0], ports[0], logs[0])  # the Space loads its model meanwhile: `space_address` waits for it
+        yield Addresses(
+            *(f"http://127.0.0.1:{port}/" for port in ports), folder, partial(wait_for, running[1], ports[1], logs[1])
+        )
     finally:
         for process in running:
             process.terminate()
@@ -173,9 +176,15 @@ def tab(addresses, shared_page) -> Tab:
     return Tab(shared_page, addresses.scripted)
 
 
+@pytest.fixture(scope="module")
+def space_address(addresses) -> str:
+    addresses.wait_for_space()
+    return addresses.space
+
+
 @pytest.fixture
-def space_tab(addresses, shared_page) -> Tab:
-    return Tab(shared_page, addresses.space)
+def space_tab(space_address, shared_page) -> Tab:
+    return Tab(shared_page, space_address)
 
 
 # --- the page, with a model that does as it is told
@@ -282,12 +291,12 @@ def test_every_control_has_a_name(tab):
     assert nameless == []
 
 
-@pytest.mark.parametrize("width", [1280, 400])
-def test_the_page_is_no_wider_than_the_window(addresses, browser, width):
-    page = browser.new_page(viewport={"width": width, "height": 800})
-    tab = Tab(page, addresses.scripted)
-    tab.send("say: " + "x" * 300)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+def test_the_page_is_no_wider_than_the_window(addresses, browser):
+    page = browser.new_page(viewport={"width": 400, "height": 800})
+    Tab(page, addresses.scripted).send("say: " + "x" * 300)
+    for width in (400, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.close()
 
 
@@ -317,10 +326,10 @@ def test_the_space_stops_a_reply_and_goes_on(space_tab):
     expect(space_tab.line).to_contain_text("token")
 
 
-def test_two_tabs_of_the_space_keep_two_conversations(addresses, browser: Browser):
-    tabs = [Tab(browser.new_page(), addresses.space) for _ in range(2)]
+def test_two_tabs_of_the_space_keep_two_conversations(space_address, browser: Browser):
+    tabs = [Tab(browser.new_page(), space_address) for _ in range(2)]
     for tab in tabs:
-        tab.set("max_new_tokens", "50")
+        tab.set("max_new_tokens", "20")
     for tab, name in zip(tabs, ("Anna", "Boris"), strict=True):
         tab.begin(f"My name is {name}. Write a poem for me.")  # the second waits for the first
     for tab in tabs:
@@ -334,12 +343,12 @@ def test_two_tabs_of_the_space_keep_two_conversations(addresses, browser: Browse
         tab.page.close()
 
 
-def test_the_space_leaves_no_file_and_takes_none(addresses):
+def test_the_space_leaves_no_file_and_takes_none(addresses, space_address):
     files = {path.name for path in addresses.space_folder.rglob("*") if path.is_file()}
     assert files == {"README.md", "app.py", "requirements.txt"}
     body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.txt"\r\n\r\nmany bytes\r\n--x--\r\n'
     request = urllib.request.Request(
-        addresses.space + "gradio_api/upload", body, {"Content-Type": "multipart/form-data; boundary=x"}
+        space_address + "gradio_api/upload", body, {"Content-Type": "multipart/form-data; boundary=x"}
     )
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(request, timeout=10)
