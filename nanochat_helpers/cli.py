@@ -267,7 +267,7 @@ def serve(
         bool, typer.Option("--new-key", help="Make up a key that clients must send, and show it.")
     ] = False,
     no_key: Annotated[bool, typer.Option("--no-key", help="Let everybody in who can reach the server.")] = False,
-    max_waiting: Annotated[int, typer.Option(min=0, help="How many may wait in line for the model.")] = 32,
+    max_waiting: Annotated[int, typer.Option(min=0, max=100, help="How many may wait in line for the model.")] = 32,
     max_tokens: Annotated[int, typer.Option(min=1, help="The longest reply that may be asked for.")] = 1024,
 ) -> None:
     """Answer programs over HTTP, as OpenAI's API does. A key can also be set as NANOCHAT_SERVE_KEY."""

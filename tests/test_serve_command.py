@@ -51,7 +51,9 @@ def test_a_port_that_is_taken_is_one_line(capsys):
         assert f"Port {port}" in mistake(capsys, "--port", str(port))
 
 
-@pytest.mark.parametrize("arguments", [["--port", "70000"], ["--port", "x"], ["--max-waiting", "-1"]])
+@pytest.mark.parametrize(
+    "arguments", [["--port", "70000"], ["--port", "x"], ["--max-waiting", "-1"], ["--max-waiting", "101"]]
+)
 def test_a_number_that_cannot_be_is_one_line(capsys, arguments):
     assert arguments[0] in mistake(capsys, *arguments)
 
@@ -84,6 +86,14 @@ def test_a_package_that_is_missing_is_one_line_that_says_how_to_get_it(monkeypat
 def test_where_the_key_comes_from(monkeypatch, host, options, environment, key):
     monkeypatch.setenv(command.KEY_NAME, environment)
     assert settle_key(host, **options) == key
+
+
+@pytest.mark.parametrize("key", ["two words", "two\nlines", "schlüssel", "a\x7fb"])
+def test_a_key_that_no_client_could_send_is_refused_and_not_repeated(monkeypatch, key):
+    monkeypatch.setenv(command.KEY_NAME, key)
+    with pytest.raises(ServeError, match=command.KEY_NAME) as refused:
+        settle_key("127.0.0.1")
+    assert key not in str(refused.value)
 
 
 def test_a_new_key_is_long_and_never_the_same():

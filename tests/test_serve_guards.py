@@ -107,6 +107,14 @@ def test_a_body_without_a_length_is_counted_as_it_comes(server):
     assert is_a_sentence(answer.status_code, answer.json(), 413)
 
 
+def test_a_body_without_an_end_is_not_read_for_ever():
+    limits = Limits(body_bytes=1000, body_seconds=5)
+    with served(ScriptedBackbone("Hello!"), limits=limits) as server:
+        start = time.perf_counter()
+        assert is_a_sentence(*refusal(server, b"x" * 200_000, length=10**9), 413)
+        assert time.perf_counter() - start < 2
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
 def test_what_any_web_page_could_send_is_refused(server, kind):
     answer = httpx.post(f"{server.url}/chat/completions", content=body_of(), headers={"Content-Type": kind})

@@ -72,6 +72,8 @@ def settle_key(host: str, *, new_key: bool = False, no_key: bool = False) -> str
     if new_key:
         return secrets.token_urlsafe(24)
     key = os.environ.get(KEY_NAME, "").strip()
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ServeError(f"No client can send the key in {KEY_NAME}: it may only have letters, digits and signs.")
     if not key and not is_loopback(host):
         raise ServeError(
             f"On {host!r} other machines can reach this server: add --new-key, or set {KEY_NAME}; "

@@ -70,13 +70,16 @@ async def read_body(http: Request, limits: Limits) -> bytes:
                 size += len(chunk)
                 if size <= limits.body_bytes:  # the rest is read and thrown away: only then does a client listen
                     body.append(chunk)
+                if size > 100 * limits.body_bytes:  # it will never listen
+                    break
     except TimeoutError:
         sentence = f"The body took longer than {limits.body_seconds:g} seconds: send it at once."
         raise refuse(408, sentence, headers={"Connection": "close"}) from None
     except ClientDisconnect:
         raise refuse(499, "The client has left.") from None  # which nobody will read
     if size > limits.body_bytes:
-        raise refuse(413, f"The body has {size} bytes; at most {limits.body_bytes} are taken: send fewer messages.")
+        sentence = f"The body has {size} bytes; at most {limits.body_bytes} are taken: send fewer messages."
+        raise refuse(413, sentence, headers={"Connection": "close"})
     return b"".join(body)
 
 
