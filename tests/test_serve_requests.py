@@ -4,7 +4,7 @@ import json
 
 import pytest
 from fastapi import HTTPException
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -141,16 +141,19 @@ def test_of_a_thousand_mistakes_only_the_first_is_looked_at(body):
     assert error.value.error_count() <= 2  # one for each of the two things that the field may be
 
 
+@settings(max_examples=50)
 @given(ANYTHING)
 def test_whatever_a_body_holds_it_is_a_request_or_refused(anything):
     check(json.dumps(anything))
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from([*ChatRequest.model_fields, "user"]), ANYTHING))
 def test_whatever_a_field_holds_it_is_taken_or_refused(fields):
     check(json.dumps({"model": "m", "messages": [USER], **fields}))
 
 
+@settings(max_examples=50)
 @given(st.lists(st.dictionaries(st.sampled_from(["role", "content", "tool_calls"]), ANYTHING), max_size=3))
 def test_whatever_the_messages_hold_they_are_taken_or_refused(messages):
     check(json.dumps({"model": "m", "messages": messages}))
