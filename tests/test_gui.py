@@ -50,6 +50,25 @@ def all_shown(model, message="Hi", history=(), **values):
     return asyncio.run(collect())
 
 
+def test_the_line_counts_down_while_somebody_waits():
+    worker = ModelWorker(ScriptedBackbone("Hello", ends=False, context_length=10**6), max_waiting=3)
+    before = [
+        worker.stream([{"role": "user", "content": "Hi"}], GenerationSettings(max_new_tokens=10**5)) for _ in "ab"
+    ]
+    lines = []
+
+    async def wait():
+        async for _, line in Talk(worker, GenerationSettings(), 100).answer("Hi", [], dict(VALUES)):
+            if line not in lines:
+                lines.append(line)
+                if line.startswith("Waiting"):
+                    before.pop(0).cancel()
+
+    asyncio.run(wait())
+    assert lines[:2] == ["Waiting: 2 before you.", "Waiting: 1 before you."]
+    assert "64 tokens" in lines[-1]
+
+
 def becomes_free(worker):
     """Is nobody served any more, soon?"""
     deadline = time.monotonic() + 5

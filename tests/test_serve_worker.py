@@ -81,6 +81,18 @@ def test_many_at_once_get_their_own_answers_one_after_another():
     assert until(lambda: worker.is_free)
 
 
+def test_whoever_waits_is_told_how_many_are_before_and_moves_up():
+    worker = ModelWorker(endless(), max_waiting=2)
+    first, second, third = (worker.stream(HELLO) for _ in range(3))
+    assert until(lambda: (first.before, second.before, third.before) == (0, 1, 2))
+    first.cancel()
+    assert until(lambda: (second.before, third.before) == (0, 1))
+    second.cancel()
+    assert until(lambda: third.before == 0)
+    third.cancel()
+    assert until(lambda: worker.is_free) and third.before == 0
+
+
 @pytest.mark.parametrize("max_waiting", [0, 2])
 def test_a_full_line_is_told_when_to_come_again(max_waiting):
     worker = ModelWorker(endless(), max_waiting=max_waiting)

@@ -78,6 +78,7 @@ def _conversation(gr, talk, controls):
     welcome = f"This is {talk.worker.backbone.name}, a language model. What it says may be wrong."
     chatbot = gr.Chatbot(
         label="Conversation",
+        show_label=False,  # it would cover the first message on a phone
         placeholder=f'<div style="padding:0 1em;text-align:center">{escape(welcome)}</div>',
         render_markdown=False,
         height="65vh",

@@ -45,13 +45,13 @@ class Talk:
         try:
             messages = as_messages(history, _checked(message), _checked(values.pop("system"), "The system message"))
             settings = self._settings(values)
-            before = self.worker.waiting + (not self.worker.is_free)
             answer = self.worker.stream(messages, settings, cancel=cancel, put=put)
         except NanoChatError as error:
             yield no_reply(str(error)), ""
             return
-        yield [], f"Waiting: {before} before you." if before else "Reading …"
         try:
+            async for line in _waiting(answer, pieces):
+                yield [], line
             async for text in _growing(pieces):
                 yield bubble(text), "Writing …"
         finally:
@@ -74,6 +74,17 @@ def _checked(text, what="The message"):
     if len(text) > MAX_CHARACTERS:
         raise MessageError(f"{what} has {len(text)} characters: please send at most {MAX_CHARACTERS}.")
     return text if what != "The message" else user_message(text)["content"]
+
+
+async def _waiting(answer: Answer, pieces: asyncio.Queue) -> AsyncIterator[str]:
+    """What to say until the model begins, whenever it changes."""
+    said = ""
+    while pieces.empty():
+        line = f"Waiting: {answer.before} before you." if answer.before else "Reading …"
+        if line != said:
+            yield line
+        said = line
+        await asyncio.sleep(UPDATE_SECONDS)
 
 
 async def _growing(pieces: asyncio.Queue) -> AsyncIterator[str]:

@@ -64,6 +64,11 @@ class Answer:
         if self.error:
             raise self.error
 
+    @property
+    def before(self) -> int:
+        """How many others are served before this one."""
+        return self._worker.place(self)
+
     def cancel(self) -> None:
         """Leave the line, or stop the reply at its next token. May be called at any time, from any thread."""
         self.cancelled.set()
@@ -100,6 +105,11 @@ class ModelWorker:
     def waiting(self) -> int:
         """How many wait in line."""
         return len(self._line)
+
+    def place(self, answer: Answer) -> int:
+        """How many are served before an answer: 0 for the one that is being written, and for one that is done."""
+        with self._change:
+            return self._line.index(answer) + (self._running is not None) if answer in self._line else 0
 
     @property
     def is_free(self) -> bool:
