@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from . import __version__
-from .errors import NanoChatError, WorkflowError
+from .errors import EngineError, NanoChatError, WorkflowError
 
 # rich would load slowly, and draw boxes that a plain terminal or a log cannot show.
 OPTIONS = {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_completion": False}
@@ -166,6 +166,8 @@ def chat(
     typed = {field.name: context.params[field.name] for field in fields(GenerationSettings)}
     settings = GenerationSettings(**{name: value for name, value in typed.items() if value not in (None, [], ())})
     check_message(system or "", "The system message")
+    if server and engine is not Engine.AUTO:
+        raise EngineError("--engine is for a model on this computer: leave it out together with --server.")
     if message is not None:
         check_utf8(message)
         user_message(message)  # a mistake should show before seconds are spent on the model

@@ -153,6 +153,12 @@ def test_a_model_on_a_server_is_one_option_away(nanochat, monkeypatch):
     assert asked == [("http://there/v1", "big")]
 
 
+def test_an_engine_for_a_model_on_a_server_is_refused(nanochat):
+    code, out, err = nanochat("chat", "Hi", "--server", "http://there/v1", "--engine", "llama.cpp")
+    assert (code, out) == (2, "")
+    assert is_one_helpful_line(err, "--engine", "leave it out")
+
+
 def test_a_server_that_is_no_address_is_one_line(nanochat):
     code, out, err = nanochat("chat", "Hi", "--server", "there")
     assert (code, out) == (2, "")

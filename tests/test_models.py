@@ -138,6 +138,11 @@ def test_a_typo_is_answered_with_the_nearest_name(typo, meant, empty_cache):
     assert not empty_cache.exists()
 
 
+def test_the_address_of_a_server_points_to_connect(empty_cache):
+    with pytest.raises(UnknownModelError, match=r"use connect\("):
+        load_model("http://127.0.0.1:8000/v1")
+
+
 def test_a_text_in_place_of_a_name_is_not_repeated_whole(empty_cache):
     with pytest.raises(UnknownModelError, match="No model is called 'word word") as caught:
         find_model("word " * 10_000)

@@ -120,6 +120,8 @@ CATALOGUE: dict[str, ModelCard] = {card.name: card for card in _CARDS}
 
 def unknown_model(name: str) -> UnknownModelError:
     """Make the error for a name that means nothing here; it offers the nearest name in the catalogue."""
+    if name.startswith(("http://", "https://")):
+        return UnknownModelError(f"{name!r:.80} is the address of a server: use connect(…), or nanochat chat --server.")
     near = difflib.get_close_matches(name.lower(), CATALOGUE, n=1, cutoff=0.5)
     guess = f'Did you mean "{near[0]}"? ' if near else ""
     return UnknownModelError(
