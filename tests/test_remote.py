@@ -226,8 +226,8 @@ def test_a_model_without_a_name_is_none(server):
     assert connect(server.url).name == "big"
 
 
-@pytest.mark.parametrize("model", [5, "", ["big"], object()], ids=str)
-@pytest.mark.parametrize("models", [None, [{"id": "big"}]], ids=["no list", "a list"])
+@pytest.mark.parametrize("model", [5, "", ["big"], object()], ids=["a number", "nothing", "a list", "an object"])
+@pytest.mark.parametrize("models", [None, [{"id": "big"}]], ids=["unlisted", "listed"])
 def test_what_is_no_name_of_a_model_is_refused(server, models, model):
     server.models = models
     with pytest.raises(RemoteError, match="is no name of a model"):
