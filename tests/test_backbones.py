@@ -487,7 +487,8 @@ def test_the_two_engines_next_token_distributions_stay_close(backbone, llama_cpp
     divergences = []
     for text in PROMPTS:
         input_ids = encoded(backbone, text)
-        top_probs = raw_answer(llama_cpp_backbone, input_ids, off)
+        # What is kept of an earlier text that begins alike can move its probabilities, by up to 0.03.
+        top_probs = raw_answer(llama_cpp_backbone, input_ids, off, cache_prompt=False)
         assert len(top_probs) == 100
         divergences.append(kl_divergence(backbone.next_token_logits(input_ids), top_probs))
     assert max(divergences) <= LARGEST_KL, divergences

@@ -143,6 +143,8 @@ def test_a_base_model_stops_where_its_script_goes_on():
 def test_it_is_the_reply_of_a_chat_with_these_settings(llama, llama_cpp_backbone):
     settings = GenerationSettings(seed=3, temperature=1.3, top_p=0.8, max_new_tokens=12, repetition_penalty=1.1)
     chat = Chat(llama_cpp_backbone, system="Be brief.", settings=settings)
+    chat.send("Hi")  # from now on llama.cpp keeps the same text before each of the three
+    chat.reset()
     written = "".join(chat.stream("Hi"))
     messages = [{"role": "developer", "content": "Be brief."}, {"role": "user", "content": [text_part("Hi")]}]
     fields = {"seed": 3, "temperature": 1.3, "top_p": 0.8, "max_tokens": 12, "extra_body": {"repetition_penalty": 1.1}}
