@@ -41,8 +41,8 @@ class DrawnToken(NamedTuple):
 class LlamaCppBackbone:
     """A model in one .gguf file that runs in this process, in llama.cpp's own threads.
 
-    The same seed gives the same reply after the same texts. What llama.cpp keeps of another text that begins alike saves
-    time, and can move its probabilities by up to 0.03.
+    The same seed gives the same reply after the same texts. What llama.cpp keeps of another text that begins alike
+    saves time, and can move its probabilities by up to 0.03.
     """
 
     engine = "llama.cpp"
