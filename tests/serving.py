@@ -1,8 +1,10 @@
 """What the tests of the server share: models that echo or write for ever, a server for one test, and raw HTTP."""
 
+import asyncio
 import json
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from scripted import IM_END, IM_START, ScriptedBackbone, almost_certain
@@ -78,3 +80,9 @@ def answer_of(connection: socket.socket) -> tuple[int, dict]:
         name, _, value = line.partition(b":")
         length = int(value) if name.lower() == b"content-length" else length
     return status, json.loads(reader.read(length))
+
+
+def run_async(coroutine):
+    """Run it in a thread of its own: where browser tests ran before, this thread has an event loop already."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from scripted import ScriptedBackbone
+from serving import run_async
 
 from nanochat_helpers.chat import Chat
 from nanochat_helpers.errors import ServeError, SettingsError
@@ -47,7 +48,7 @@ def all_shown(model, message="Hi", history=(), **values):
     async def collect():
         return [shown async for shown in talk.answer(message, list(history), VALUES | values)]
 
-    return asyncio.run(collect())
+    return run_async(collect())
 
 
 def test_the_line_counts_down_while_somebody_waits():
@@ -64,7 +65,7 @@ def test_the_line_counts_down_while_somebody_waits():
                 if line.startswith("Waiting"):
                     before.pop(0).cancel()
 
-    asyncio.run(wait())
+    run_async(wait())
     assert lines[:2] == ["Waiting: 2 before you.", "Waiting: 1 before you."]
     assert "64 tokens" in lines[-1]
 
@@ -214,7 +215,7 @@ def test_a_full_line_is_a_sentence_and_leaving_frees_the_model():
         assert becomes_free(worker)
         return second
 
-    assert "try again" in last_text(asyncio.run(two_people()))
+    assert "try again" in last_text(run_async(two_people()))
 
 
 def test_a_page_that_is_closed_while_it_writes_leaves_the_model_to_others():

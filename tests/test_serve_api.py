@@ -10,7 +10,7 @@ import httpx
 import openai
 import pytest
 from scripted import ByteTokenizer, ScriptedBackbone
-from serving import HELLO, body_of, echo, endless, served, until
+from serving import HELLO, body_of, echo, endless, run_async, served, until
 
 from nanochat_helpers.chat import DEFAULT_SYSTEM, Chat
 from nanochat_helpers.serve.api import make_app
@@ -102,13 +102,11 @@ def test_a_stream_counts_tokens_where_it_is_asked_to(server):
 
 
 def test_an_asynchronous_client_gets_the_same(server):
-    import asyncio
-
     async def talk():
         async with openai.AsyncOpenAI(base_url=server.url, api_key="none", max_retries=0) as client:
             return await client.chat.completions.create(model="scripted", messages=HELLO)
 
-    assert asyncio.run(talk()).choices[0].message.content == TEXT
+    assert run_async(talk()).choices[0].message.content == TEXT
 
 
 @pytest.mark.parametrize("length", [{"max_tokens": 5}, {"max_completion_tokens": 5}])
