@@ -34,6 +34,7 @@ class Engine(StrEnum):
     LLAMA_CPP = "llama.cpp"
 
 
+ModelOption = Annotated[str, typer.Option(help="A model's name (see: nanochat models), folder or .gguf file.")]
 EngineOption = Annotated[
     Engine, typer.Option(help="What runs the model; auto is llama.cpp where it is installed, for its speed.")
 ]
@@ -257,9 +258,7 @@ def doctor(
 
 @app.command(epilog="Example: nanochat serve --model smollm2 --port 8000")
 def serve(
-    model: Annotated[
-        str, typer.Option(help="A model's name (see: nanochat models), folder or .gguf file.")
-    ] = "smollm2",
+    model: ModelOption = "smollm2",
     engine: EngineOption = Engine.AUTO,
     host: Annotated[
         str, typer.Option(help="Where to listen; 0.0.0.0 lets other machines in, and then a key is needed.")
@@ -290,9 +289,7 @@ def serve(
 
 @app.command(epilog="Example: nanochat gui --model smollm2 --port 7860")
 def gui(
-    model: Annotated[
-        str, typer.Option(help="A model's name (see: nanochat models), folder or .gguf file.")
-    ] = "smollm2",
+    model: ModelOption = "smollm2",
     engine: EngineOption = Engine.AUTO,
     host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7860,
