@@ -16,7 +16,9 @@ NanoChatError
 ├── ServeError               NanoChat's own server or page cannot be started
 │   └── BusyError            as many as may wait for the model are waiting; `retry_after` says when to come again
 ├── WorkflowError            a workflow has a mistake; names the step and the key
-└── TraceError               a trace file is damaged or from another version
+├── TraceError               a trace file is damaged or from another version
+├── CheckError               a check did not pass where a grader runs the sheet; or the sheet does not exist
+└── SheetError               an exercise sheet has a mistake; names the sheet and the cell
 """
 
 
@@ -90,3 +92,11 @@ class WorkflowError(NanoChatError, ValueError):
 
 class TraceError(NanoChatError, ValueError):
     """A trace file is damaged or from another version."""
+
+
+class CheckError(NanoChatError, AssertionError):
+    """A check did not pass, and a grader runs the sheet; or the sheet does not exist."""
+
+
+class SheetError(NanoChatError, ValueError):
+    """An exercise sheet has a mistake, or is not where it should be."""

@@ -1,0 +1,120 @@
+"""`check`: what a student calls after writing a function, and `progress`, how far the sheet is.
+
+In: the exercise's id and, if it is not to be looked up by its name, the function. Out: a CheckResult. It helps; it has
+no say about marks. Where nbgrader runs a sheet, a check that did not pass raises CheckError, as nbgrader expects.
+"""
+
+import difflib
+import os
+import re
+import sys
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..errors import CheckError
+from ..views.check import progress_html, progress_text
+from .diagnosis import examine, problem
+from .exercise import Exercise
+from .result import FAILED, NOT_ATTEMPTED, PROBLEM, CheckResult
+from .sheets import SHEETS, find_exercise, sheet_exercises
+
+_NOT_GIVEN = object()
+
+
+@dataclass
+class Session:
+    """What this kernel remembers: failed tries in a row, and the latest result, of each exercise."""
+
+    failed: Counter = field(default_factory=Counter)
+    latest: dict[str, CheckResult] = field(default_factory=dict)
+
+
+_SESSION = Session()
+
+
+def check(exercise_id: str, function: Any = _NOT_GIVEN) -> CheckResult:
+    """Try a function on the public cases of an exercise and say how far it is right.
+
+    check("04.3") looks for the function by the name that the sheet asks for; check("04.3", my_function) takes any.
+    Each failed check in a row adds a hint.
+    """
+    exercise = find_exercise(exercise_id) if isinstance(exercise_id, str) else None
+    if exercise is None:
+        return _strict(_unknown(exercise_id))
+    if function is _NOT_GIVEN:
+        names = sys._getframe(1).f_globals
+        result = examine(exercise, names[exercise.name]) if exercise.name in names else _not_there(exercise, names)
+    else:
+        result = examine(exercise, function)
+    return _strict(_remember(exercise, result))
+
+
+class Progress:
+    """The exercises of a sheet, each with its latest result in this kernel."""
+
+    def __init__(self, sheet: str, results: list[tuple[CheckResult, int]]):
+        self.title = f"Sheet {sheet}, so far"
+        self.results = results
+
+    def __repr__(self) -> str:
+        return progress_text(self.title, self.results)
+
+    def _repr_html_(self) -> str:
+        return progress_html(self.title, self.results)
+
+
+def progress(sheet: str) -> Progress:
+    """How far a sheet is: its exercises, and which of them passed their public checks. sheet: such as "04"."""
+    return Progress(sheet, [(_latest(exercise), exercise.points) for exercise in sheet_exercises(sheet)])
+
+
+def _latest(exercise):
+    nothing = CheckResult(exercise.id, exercise.title, NOT_ATTEMPTED, "")
+    return _SESSION.latest.get(exercise.id, nothing)
+
+
+def _remember(exercise: Exercise, result: CheckResult) -> CheckResult:
+    """Note the result; after a second failure in a row, add one hint for each."""
+    _SESSION.latest[exercise.id] = result
+    if result.status != FAILED:
+        _SESSION.failed[exercise.id] *= result.status == PROBLEM  # a problem is no try, and ends no row
+        return result
+    _SESSION.failed[exercise.id] += 1
+    n_hints = _SESSION.failed[exercise.id] - 1
+    hints = (*result.hints, *exercise.hints[:n_hints])
+    more = n_hints < len(exercise.hints)
+    offer = ("If the next try fails too, there is another hint.",) if more else ()
+    return replace(result, hints=hints, notes=(*result.notes, *offer))
+
+
+def _unknown(exercise_id):
+    if not isinstance(exercise_id, str):
+        sentence = f'The exercise comes first, as a text: check("04.3", my_function). Given: {exercise_id!r:.60}.'
+        return CheckResult("?", "no exercise", PROBLEM, sentence)
+    digits = re.findall(r"\d+", exercise_id)
+    sheet = digits[0].zfill(2) if digits else ""
+    there = 'an exercise is named by its sheet and number, such as "04.3"'
+    if sheet in SHEETS:
+        ids = [exercise.id for exercise in sheet_exercises(sheet)]
+        there = f"sheet {sheet} has {ids[0]} to {ids[-1]}"
+    shown = exercise_id[:20]
+    return CheckResult(shown, "no exercise", PROBLEM, f"There is no exercise {shown!r}: {there}.")
+
+
+def _not_there(exercise, names):
+    own = [name for name, value in names.items() if callable(value) and getattr(value, "__module__", "") == "__main__"]
+    near = difflib.get_close_matches(exercise.name, own, n=1, cutoff=0.6)
+    if near:
+        sentence = f"There is no function `{exercise.name}`, but a `{near[0]}`: did you mean that? Then rename it."
+    else:
+        sentence = f"There is no function `{exercise.name}` yet: run the cell that defines it, then this one again."
+    return problem(exercise, sentence)
+
+
+def _strict(result: CheckResult) -> CheckResult:
+    """Give the result back; raise it where a grader wants to see an error."""
+    wanted = os.environ.get("NBGRADER_EXECUTION") or os.environ.get("NANOCHAT_STRICT_CHECKS")
+    if wanted and not result.passed:
+        raise CheckError(str(result))
+    return result

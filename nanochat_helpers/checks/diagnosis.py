@@ -1,0 +1,194 @@
+"""Find out how far a student's function is right, and which misunderstanding its answers show.
+
+In: an exercise and a function. Out: a CheckResult without hints about repeated tries: `checking` adds them.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .calling import TIME_LIMIT, Answer, Answers, call_on_cases, call_once
+from .comparing import kind, value_text
+from .exercise import Case, Exercise, Misconception
+from .result import FAILED, NOT_ATTEMPTED, PASSED, PROBLEM, CheckResult
+
+PRINTED_SHOWN = 60
+
+
+def examine(exercise: Exercise, function: Any, seconds: float = TIME_LIMIT) -> CheckResult:
+    """Call the function on all public cases and compare its answers with those of the reference."""
+    objection = _objection(exercise, function)
+    if objection:
+        return problem(exercise, objection)
+    cases = exercise.cases()
+    came = call_on_cases(exercise, function, cases, seconds)
+    if came.answers and type(came.answers[0].error) is NotImplementedError:
+        return CheckResult(exercise.id, exercise.title, NOT_ATTEMPTED, _how_to_begin(exercise), 0, len(cases))
+    expected = [call_once(exercise, exercise.reference, case) for case in cases[: len(came.answers)]]
+    faults = [fault(exercise, right, answer) for right, answer in zip(expected, came.answers, strict=True)]
+    n_passed = sum(found is None for found in faults)
+    notes = _notes(exercise, function, came)
+    if n_passed == len(cases):
+        sentence = f"All {len(cases)} public checks passed."
+        return CheckResult(exercise.id, exercise.title, PASSED, sentence, n_passed, len(cases), notes=notes)
+    first = next((place for place, found in enumerate(faults) if found), None)
+    if first is None:
+        return _unfinished(exercise, cases, came, notes, seconds)
+    known = recognise(exercise, cases, came.answers) if len(came.answers) == len(cases) else None
+    return CheckResult(
+        exercise.id,
+        exercise.title,
+        FAILED,
+        f"{n_passed} of {len(cases)} checks came out right. {faults[first]}",
+        n_passed,
+        len(cases),
+        call=exercise.call_text(cases[first]),
+        expected=_answer_text(expected[first]),
+        got=_answer_text(came.answers[first]),
+        case_note=cases[first].note,
+        misconception=known.name if known else "",
+        hints=(known.hint,) if known else (),
+        notes=notes,
+    )
+
+
+def problem(exercise: Exercise, sentence: str) -> CheckResult:
+    """The result where nothing could be tried."""
+    return CheckResult(exercise.id, exercise.title, PROBLEM, sentence, 0, len(exercise.cases()))
+
+
+def recognise(exercise: Exercise, cases: Sequence[Case], answers: Sequence[Answer]) -> Misconception | None:
+    """The misconception whose wrong function gives these same answers in every case."""
+    for misconception in exercise.misconceptions:
+        wrong = (call_once(exercise, misconception.wrong, case) for case in cases)
+        if all(_same(exercise, one, other) for one, other in zip(wrong, answers, strict=True)):
+            return misconception
+    return None
+
+
+def fault(exercise: Exercise, expected: Answer, answer: Answer) -> str | None:
+    """What is wrong with one answer, in a sentence, or None."""
+    if expected.error is not None:
+        return _missing_error(expected.error, answer)
+    if answer.error is not None:
+        return _raised(exercise, answer)
+    if answer.changed:
+        return (
+            f"It changes `{answer.changed}`, which belongs to whoever called it: "
+            "work on a copy, and return that (a list: `list(…)`; a tensor: `.clone()`)."
+        )
+    if answer.value is None and expected.value is not None and answer.printed.strip():
+        shown = " ".join(answer.printed.split())[:PRINTED_SHOWN]
+        return f"It printed `{shown}` and returned None: print only shows a value, `return` gives it back."
+    if inspect.iscoroutine(answer.value):
+        answer.value.close()
+        return f"`{exercise.name}` gives a coroutine: leave out `async`."
+    if inspect.isgenerator(answer.value) and not inspect.isgenerator(expected.value):
+        return f"`{exercise.name}` has a `yield`, so it gives a generator: collect the values, and `return` them."
+    try:
+        return exercise.compare(expected.value, answer.value)
+    except Exception as error:  # an answer of a strange type may break a comparison, but not the notebook
+        return f"The answer ({kind(answer.value)}) cannot be compared: {type(error).__name__}."
+
+
+def _objection(exercise, function):
+    """Why this cannot even be called, or None."""
+    name = exercise.name
+    if inspect.isclass(function):
+        return f"`{name}` is a class, and a function is asked for: begin with `def {exercise.signature}:`."
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return f"`{name}` is defined with `async def`, so calling it does nothing yet: leave out `async`."
+    if not callable(function):
+        value = value_text(function, 40)
+        return f'`{name}` is {kind(function)} ({value}), not a function: write check("{exercise.id}", {name}), no call.'
+    try:
+        parameters = inspect.signature(function)
+    except (TypeError, ValueError):
+        return None  # written in C: calling it will tell
+    try:
+        parameters.bind(*exercise.parameters)
+    except TypeError:
+        wanted = exercise.signature.partition("(")[2].rstrip(")")
+        return f"`{name}` takes {parameters}, but it should take ({wanted}): compare the line that begins with `def`."
+    return None
+
+
+def _how_to_begin(exercise):
+    return f"Write `{exercise.name}` where `# YOUR CODE HERE` stands (remove the `raise` line), and run both cells."
+
+
+def _missing_error(wanted, answer):
+    name = type(wanted).__name__
+    if answer.error is None:
+        return f"Here it should raise a {name}, but it returned {value_text(answer.value, 60)}."
+    if isinstance(answer.error, type(wanted)):
+        return None
+    return f"Here it should raise a {name}, but it raised a {type(answer.error).__name__}{_at(answer)}."
+
+
+def _raised(exercise, answer):
+    error = answer.error
+    if isinstance(error, NotImplementedError):
+        return "It raised NotImplementedError: a part is still to be written (remove the `raise` line)."
+    if isinstance(error, RecursionError):
+        return f"`{exercise.name}` calls itself without end{_at(answer)}: when should it stop calling itself?"
+    if isinstance(error, (SystemExit, KeyboardInterrupt)):
+        return f"It ends Python itself ({type(error).__name__}){_at(answer)}: use `return`."
+    if isinstance(error, MemoryError):
+        return f"It asks for more memory than there is{_at(answer)}."
+    said = _message(error)
+    return f"It stopped with {type(error).__name__}{f': {said}' if said else ''}{_at(answer)}."
+
+
+def _message(error):
+    try:
+        return " ".join(str(error).split())[:160].rstrip(".")
+    except Exception:
+        return ""
+
+
+def _at(answer):
+    return f" (in {answer.line})" if answer.line else ""
+
+
+def _unfinished(exercise, cases, came, notes, seconds):
+    """All finished checks were right, but the time was over, or somebody stopped it."""
+    done = f"{len(came.answers)} of {len(cases)} checks came out right"
+    if came.interrupted:
+        sentence = f"Stopped. {done} until then."
+    elif came.last_call > seconds / 2:
+        sentence = f"{done}; then it did not come back within {seconds:.0f} s. Is there a loop that never ends?"
+    else:
+        sentence = (
+            f"{done}, but then {seconds:.0f} s were over: it may be right, but it is too slow. What is done twice?"
+        )
+    call = exercise.call_text(cases[len(came.answers)])
+    return CheckResult(
+        exercise.id, exercise.title, FAILED, sentence, len(came.answers), len(cases), call=call, notes=notes
+    )
+
+
+def _notes(exercise: Exercise, function: Callable[..., Any], came: Answers) -> tuple[str, ...]:
+    notes = []
+    if getattr(function, "__name__", "") == "<lambda>":
+        notes.append(f"A lambda is fine; `def {exercise.signature}:` has room for more lines and a docstring.")
+    if came.answers and came.answers[-1].printed and came.answers[-1].value is not None:
+        notes.append("What it prints is not shown here, and does not count.")
+    if came.late:
+        notes.append(f"It was stopped after {len(came.answers)} checks, as the time was over.")
+    if came.stuck:
+        notes.append("It could not be stopped and still runs: restart the kernel before you go on.")
+    return tuple(notes)
+
+
+def _answer_text(answer):
+    return f"raises {type(answer.error).__name__}" if answer.error is not None else value_text(answer.value)
+
+
+def _same(exercise, one, other):
+    if one.error is not None or other.error is not None:
+        return type(one.error) is type(other.error)
+    try:
+        return exercise.compare(one.value, other.value) is None
+    except Exception:
+        return False
