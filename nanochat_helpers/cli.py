@@ -1,4 +1,4 @@
-"""The `nanochat` command: chat, run a workflow, look at the machine, look after the models.
+"""The `nanochat` command: chat, run a workflow, look at the machine, look after the models and the sheets.
 
 It reads what was typed and shows what comes out; all work is done elsewhere, and imported only when a command needs it.
 A mistake is one line on stderr that says what, where and what to do, with exit code 2.
@@ -20,6 +20,10 @@ OPTIONS = {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_com
 app = typer.Typer(help="A small chatbot whose every step you can look into.", **OPTIONS)
 models_app = typer.Typer(rich_markup_mode=None, help="List, fetch or remove models. Example: nanochat models list")
 app.add_typer(models_app, name="models")
+sheets_app = typer.Typer(
+    rich_markup_mode=None, help="Make and prove the exercise sheets. Example: nanochat sheets list"
+)
+app.add_typer(sheets_app, name="sheets")
 
 USAGE_ERROR = typer.BadParameter.__base__  # typer's own copy of click, or click itself: by typer's version
 EXIT_MISTAKE, EXIT_INTERRUPTED = 2, 130
@@ -349,6 +353,49 @@ def remove(name: Annotated[str, typer.Argument(help="A name from the list.")]) -
     typer.echo(
         f"{name} is removed: {megabytes(freed)} are free again." if freed else f"{name} was not on this machine."
     )
+
+
+FolderOption = Annotated[
+    str,
+    typer.Option(metavar="FOLDER", help="A copy of NanoChat's repository, with its solutions/.", show_default=False),
+]
+
+
+@sheets_app.callback(invoke_without_command=True)
+def sheets(context: typer.Context) -> None:
+    """Make and prove the exercise sheets. Example: nanochat sheets list"""
+    if context.invoked_subcommand is None:
+        list_sheets()
+
+
+@sheets_app.command(epilog="Example: nanochat sheets build")
+def build(folder: FolderOption = ".") -> None:
+    """Write the students' sheets, exercises/, out of solutions/."""
+    from pathlib import Path
+
+    from .grading.command import build_sheets
+
+    raise typer.Exit(build_sheets(Path(folder), typer.echo))
+
+
+@sheets_app.command(epilog="Example: nanochat sheets verify")
+def verify(folder: FolderOption = ".") -> None:
+    """Prove that each sheet is sound; exit code 1 if one is not."""
+    from pathlib import Path
+
+    from .grading.command import verify_sheets
+
+    raise typer.Exit(verify_sheets(Path(folder), typer.echo))
+
+
+@sheets_app.command("list", epilog="Example: nanochat sheets list")
+def list_sheets(folder: FolderOption = ".") -> None:
+    """Show all exercises with their points."""
+    from pathlib import Path
+
+    from .grading.command import list_sheets as show_sheets
+
+    raise typer.Exit(show_sheets(Path(folder), typer.echo))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,55 @@
+"""What `nanochat sheets` does: build, verify, list. In: a folder and where to say things. Out: an exit code."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..checks.sheets import SHEETS, sheet_exercises
+from ..views.markup import count
+from .sheets import build, exercise_path, max_score, read_notebook, role, sheet_number, solution_paths
+from .verify import Verdict, verify
+
+Say = Callable[[str], object]
+
+
+def build_sheets(folder: Path, say: Say) -> int:
+    """Write the students' sheets and say which are new."""
+    written = build(folder)
+    for path in written:
+        say(f"written: {path.relative_to(folder)}")
+    unchanged = len(solution_paths(folder)) - len(written)
+    say(f"{count(len(written), 'sheet')} written, {unchanged} unchanged.")
+    return 0
+
+
+def verify_sheets(folder: Path, say: Say) -> int:
+    """Prove every sheet, a line each; 1 if something is wrong."""
+    verdicts = []
+    for verdict in verify(folder):
+        say(_line(verdict))
+        for problem in verdict.problems:
+            say(f"  - {problem}")
+        verdicts.append(verdict)
+    n_problems = sum(len(verdict.problems) for verdict in verdicts)
+    say(f"\n{count(n_problems, 'problem')} to mend." if n_problems else f"\nAll {len(verdicts)} sheets are sound.")
+    return 1 if n_problems else 0
+
+
+def list_sheets(folder: Path, say: Say) -> int:
+    """Show the exercises of all sheets, with their points."""
+    for solution in solution_paths(folder):
+        number, notebook = sheet_number(solution), read_notebook(solution)
+        points, target = count(max_score(notebook), "point"), exercise_path(solution).relative_to(folder)
+        say(f"{number} {SHEETS[number]}: {points}, {target}")
+        for exercise in sheet_exercises(number):
+            say(f"  {exercise.id} {exercise.title} ({exercise.points}): {exercise.signature}")
+        for cell in notebook["cells"]:
+            if role(cell) == "question":
+                say(f"  a question to be graded by hand ({cell['metadata']['nbgrader']['points']})")
+    return 0
+
+
+def _line(verdict: Verdict) -> str:
+    return (
+        f"{'!' if verdict.problems else ' '} {verdict.sheet} {verdict.name:<18} {verdict.n_exercises} exercises, "
+        f"{verdict.points} points, {verdict.n_misconceptions} misconceptions, {verdict.n_second} second solutions"
+    )
