@@ -43,6 +43,13 @@ LAB_SETTINGS = {
     },
 }
 
+# nbgrader is here for the tests, and brings the classic notebook: nobody who opens a lesson should meet their buttons.
+LAB_WITHOUT = ("@jupyter/nbgrader", "@jupyter-notebook/lab-extension")
+SERVER_WITHOUT = tuple(
+    "nbgrader.server_extensions." + name
+    for name in ("assignment_list", "course_list", "formgrader", "validate_assignment")
+) + ("notebook",)
+
 # What pip (or venv) writes when it fails, and what to do about it. The first match counts: after a lost connection
 # pip also claims that there is "no matching distribution".
 FAILURES = (
@@ -288,10 +295,22 @@ def install_packages(holders):
     pip_install("3/4 Installing packages", ["--no-deps", "-r", LOCK], holders)
     # Without isolation: setuptools is among the pinned packages, and need not be fetched once more.
     pip_install("3/4 Installing NanoChat", ["--no-deps", "--no-build-isolation", "-e", ROOT], holders)
-    folder = os.path.join(VENV, "share", "jupyter", "lab", "settings")
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, "overrides.json"), "w") as file:
-        json.dump(LAB_SETTINGS, file, indent=1)
+    set_up_lab()
+
+
+def set_up_lab():
+    """Write JupyterLab's settings into .venv: its defaults, and what of the other packages it leaves out."""
+    unwanted = {"disabledExtensions": dict.fromkeys(LAB_WITHOUT, True)}
+    parts = dict.fromkeys(SERVER_WITHOUT, False)
+    for place, content in (
+        (("share", "jupyter", "lab", "settings", "overrides.json"), LAB_SETTINGS),
+        (("etc", "jupyter", "labconfig", "page_config.json"), unwanted),
+        (("etc", "jupyter", "jupyter_server_config.json"), {"ServerApp": {"jpserver_extensions": parts}}),
+    ):
+        path = os.path.join(VENV, *place)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as file:
+            json.dump(content, file, indent=1)
 
 
 def fetch_models(holders):
