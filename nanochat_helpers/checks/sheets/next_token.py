@@ -221,8 +221,11 @@ def _largest_divided(logits):
 def _softmax_case(rng):
     shift = rng.choice((0, 0, 1000, -1000))
     logits = [rng.gauss(shift, 3) for _ in range(rng.randint(2, 8))]
+    places = rng.sample(range(len(logits)), 2)  # one of the two always stays
     if rng.random() < 0.4:
-        logits[rng.randrange(1, len(logits))] = -INF  # the first one always stays
+        logits[places[0]] = -INF
+    if rng.random() < 0.3:
+        logits[places[1]] += 500
     return (torch.tensor(logits),)
 
 
@@ -235,9 +238,10 @@ SOFTMAX = Exercise(
     edge_cases=(
         Case((torch.tensor([2.0, 1.0, 0.0]),)),
         Case((torch.tensor([0.0, 0.0, 0.0, 0.0]),), "all logits are equal"),
-        Case((torch.tensor([3.0, -INF, 3.0]),), "one token was removed: its logit is -inf"),
+        Case((torch.tensor([-INF, 3.0, 3.0]),), "one token was removed: its logit is -inf"),
         Case((torch.tensor([1000.0, 999.0]),), "very large logits"),
         Case((torch.tensor([-1000.0, -1001.0]),), "very small logits"),
+        Case((torch.tensor([-1000.0, 1.0, 1000.0]),), "very small and very large logits together"),
     ),
     random_case=_softmax_case,
     misconceptions=(
@@ -342,7 +346,10 @@ PERPLEXITY = Exercise(
         Case(([0.25],), "a single token"),
         Case(([1.0, 1.0, 1.0],), "no token was a surprise"),
         Case(([],), "no token at all"),
-        Case(([0.5, 0.01] * 300,), "a long text of 600 tokens"),
+        Case(
+            ([0.5, 0.01] * 300,),
+            "a long text of 600 tokens: a product of so many numbers is no number that a computer can hold",
+        ),
     ),
     random_case=_text_case,
     misconceptions=(
@@ -436,7 +443,7 @@ BEST_TOKENS = Exercise(
     edge_cases=(
         Case((torch.tensor([0.1, 0.5, 0.4]).log(), 2), "the probabilities are 0.1, 0.5 and 0.4"),
         Case((torch.tensor([0.1, 0.5, 0.4]).log(), 1)),
-        Case((torch.tensor([1.0, 3.0, 1.0, 3.0]), 3), "two pairs of tokens tie"),
+        Case((torch.tensor([1.0, 3.0, 1.0, 3.0]), 3), "two pairs of tokens tie: of each, the smaller id comes first"),
         Case((torch.tensor([1.0, 2.0]), 5), "there are fewer than n tokens"),
         Case((torch.tensor([2.0, -INF, 1.0]), 3), "one token has the probability 0"),
     ),
@@ -479,7 +486,7 @@ BEST_TOKENS = Exercise(
     hints=(
         "Begin with `probs = logits.softmax(dim=-1).tolist()`: the place of a probability in it is its token id.",
         "`sorted(..., key=...)` leaves what ties in its old order. So does a tensor's "
-        "`sort(descending=True, stable=True)`.",
+        "`sort(descending=True, stable=True)`, but `topk` promises nothing.",
         "Sort the *ids* by their probability, keep the first n with `[:n]`, and make the pairs at the very end.",
     ),
 )
