@@ -192,6 +192,16 @@ def test_jupyterlab_is_told_not_to_ask(ready):
     assert settings == start.LAB_SETTINGS
 
 
+def test_jupyterlab_leaves_out_what_is_only_here_for_the_tests(ready):
+    folder = ready.folder / ".venv/etc/jupyter"
+    page, server = (
+        json.loads((folder / name).read_text()) for name in ("labconfig/page_config.json", "jupyter_server_config.json")
+    )
+    assert page["disabledExtensions"] == {"@jupyter/nbgrader": True, "@jupyter-notebook/lab-extension": True}
+    parts = server["ServerApp"]["jpserver_extensions"]
+    assert parts["nbgrader.server_extensions.formgrader"] is False and not any(parts.values())
+
+
 def test_a_second_run_starts_no_pip_and_fetches_nothing(ready):
     builds, log = ready.lines("builds.txt"), ready.lines(".venv/setup.log")
     calls = ready.lines("calls.txt")
