@@ -11,6 +11,7 @@ import copy
 import ctypes
 import io
 import linecache
+import sysconfig
 import threading
 import time
 import traceback
@@ -25,6 +26,7 @@ from .exercise import Case, Exercise
 TIME_LIMIT = 10.0  # seconds for all cases of an exercise together
 PRINTED = 10_000  # characters that are kept of what a function prints
 PACKAGE = str(Path(__file__).parents[1])
+LIBRARY = sysconfig.get_path("stdlib")
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def _changed(exercise, before, after):
 def _line_of(error):
     """The last line of the student's own code that an error went through: "line 3: total = total + lenght"."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not frame.filename.startswith(PACKAGE) and "site-packages" not in frame.filename:
+        if not frame.filename.startswith((PACKAGE, LIBRARY)) and "site-packages" not in frame.filename:
             code = frame.line or linecache.getline(frame.filename, frame.lineno or 0).strip()
             return f"line {frame.lineno}: {code}" if code else f"line {frame.lineno}"
     return ""
