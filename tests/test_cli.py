@@ -37,6 +37,10 @@ COMMANDS = [
     ["models", "list"],
     ["models", "fetch"],
     ["models", "remove"],
+    ["sheets"],
+    ["sheets", "build"],
+    ["sheets", "verify"],
+    ["sheets", "list"],
 ]
 
 

@@ -2,13 +2,15 @@
 
 import copy
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from run_checks import CHECKS
+from run_checks import CHECKS, NBVAL, STRICT
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("notebooks", "exercises", "solutions")
@@ -97,6 +99,11 @@ def test_each_thing_that_does_not_belong_in_git_is_found(spoil, problem):
     assert [line for line in problems(notebook) if problem in line]
 
 
+def run_notebooks(folder, settings=()):
+    command = [sys.executable, "-m", *NBVAL, "-n0", "-c", str(ROOT / "pyproject.toml"), str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | dict(settings))
+
+
 def test_a_broken_lesson_is_caught_by_the_command_that_runs_the_lessons(tmp_path):
     """A lesson whose code is one assert: the whole one passes and the broken one fails."""
     lesson = json.loads((ROOT / "notebooks" / "00_start_here.ipynb").read_text("utf-8"))
@@ -104,10 +111,19 @@ def test_a_broken_lesson_is_caught_by_the_command_that_runs_the_lessons(tmp_path
         cells = [cell for cell in lesson["cells"] if cell["cell_type"] == "markdown"][:2]
         cells.append(copy.deepcopy(GOOD["cells"][0]) | {"source": [source]})
         (tmp_path / f"{name}.ipynb").write_text(json.dumps(lesson | {"cells": cells}), "utf-8")
-    assert CHECKS["lessons"][-1] == "notebooks"
-    command = [sys.executable, "-m", *CHECKS["lessons"][:-1], "-n0", "-c", str(ROOT / "pyproject.toml"), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert CHECKS["lessons"] == [*NBVAL, "notebooks", "exercises"]
+    done = run_notebooks(tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "1 failed, 1 passed" in done.stdout
     assert "FAILED" in done.stdout and "broken.ipynb" in done.stdout
     assert "7 + 5 == 13" in done.stdout
+
+
+def test_a_solution_whose_checks_are_not_green_is_caught_by_the_command_that_runs_the_solutions(tmp_path):
+    """Here an untouched sheet stands in for such a solution: each of its checks fails, and nothing else."""
+    assert CHECKS["solutions"] == [*NBVAL, "solutions"]
+    name = "04_sampling.ipynb"
+    shutil.copy(ROOT / "exercises" / name, tmp_path)
+    n_checks = (tmp_path / name).read_text("utf-8").count('"check(')
+    done = run_notebooks(tmp_path, STRICT)
+    assert f"{n_checks} failed" in done.stdout and "Not attempted yet: 04.1" in done.stdout, done.stdout
