@@ -12,32 +12,39 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from nanochat_helpers.checks.diagnosis import examine
+from nanochat_helpers.checks.exercise import Exercise
 from nanochat_helpers.checks.sheets import SHEETS, sheet_exercises
 
 ROOT = Path(__file__).parents[1]
 REPEATS = 5
 
 
-def seconds(work):
+def seconds(work: Callable[[], object]) -> float:
+    """How long some work takes."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
-def median_check(exercise, function):
+def median_check(exercise: Exercise, function: Callable[..., Any]) -> float:
+    """The median time of several checks, in seconds."""
     return statistics.median(seconds(lambda: examine(exercise, function)) for _ in range(REPEATS))
 
 
-def validate(sheet):
+def validate(sheet: str) -> None:
+    """Let nbgrader run the solution of a sheet."""
     command = [sys.executable, "-m", "nbgrader", "validate", str(ROOT / "solutions" / f"{sheet}_{SHEETS[sheet]}.ipynb")]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     subprocess.run(command, check=True, capture_output=True, cwd=ROOT, env=os.environ | {"PATH": path})
 
 
-def main(numbers):
+def main(numbers: list[str]) -> None:
+    """Print a line for each exercise, and one for each sheet."""
     print(f"{'exercise':<34} {'first':>8} {'right':>8} {'wrong':>8}")
     for sheet in numbers or SHEETS:
         total = 0.0
