@@ -70,8 +70,6 @@ def cosine_with_a_loop(a, b):
         product += a[i] * b[i]
         square_a += a[i] ** 2
         square_b += b[i] ** 2
-    if square_a == 0 or square_b == 0:
-        return 0
     return product / math.sqrt(square_a * square_b)
 
 
@@ -83,8 +81,6 @@ def cosine_of_unit_vectors(a, b):
     units = []
     for vector in (a, b):
         length = sum(number**2 for number in vector) ** 0.5
-        if not length:
-            return 0.0
         units.append([number / length for number in vector])
     return sum(x * y for x, y in zip(*units, strict=True))
 
@@ -104,8 +100,6 @@ def prompt_as_one_pattern(question, hits):
 
 
 def mrr_with_a_loop(places, k):
-    if not places:
-        return 0
     total = 0
     for place in places:
         if place and place <= k:
@@ -115,7 +109,7 @@ def mrr_with_a_loop(places, k):
 
 def mrr_with_a_dict(places, k):
     worth = {place: 1 / place for place in range(1, k + 1)}
-    return sum(worth.get(place, 0) for place in places) / max(len(places), 1)
+    return sum(worth.get(place, 0) for place in places) / len(places)
 
 
 SECOND = {

@@ -141,11 +141,6 @@ def _even_halves(row, bits):
     return [round(steps) for steps in _steps_above(row, bits)]
 
 
-def _divided_by_zero(row, bits):
-    lowest, step = grid(row, bits)
-    return [math.floor((weight - lowest) / step + 0.5) for weight in row]
-
-
 def _gave_weights(row, bits):
     return dequantize(quantize(row, bits), *grid(row, bits))
 
@@ -190,19 +185,14 @@ QUANTIZE = Exercise(
             "and then cutting off give?",
         ),
         Misconception(
-            "divided by a step of 0",
-            _divided_by_zero,
-            "When all weights are equal, the step is 0, and nobody can divide by it. Which code should they all get?",
-        ),
-        Misconception(
             "returned weights in place of codes",
             _gave_weights,
             "You went one step too far: these are weights again. A code is only the *number* of a level: 0, 1, 2 …",
         ),
     ),
     hints=(
-        "First the lowest weight and the step. Then, for each weight: how many steps is it above the lowest?",
-        "`int(number + 0.5)` rounds a number of 0 or more; halfway it goes up. And what if the step is 0?",
+        "First the step, as in 11.1. Then, for each weight: how many steps is it above the lowest?",
+        "`int(number + 0.5)` rounds a number of 0 or more; halfway it goes up.",
     ),
 )
 
