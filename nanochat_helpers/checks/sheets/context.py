@@ -7,7 +7,6 @@ made in here, as cases hold plain data only.
 from random import Random
 
 from ... import history
-from ...backbones.local import common_prefix_length
 from ...errors import ContextError
 from ..comparing import difference
 from ..exercise import Case, Exercise, Misconception
@@ -407,12 +406,18 @@ FIT_BUDGET = Exercise(
 # --- 06.4 what a KV cache can keep
 
 
+def _in_common(read_ids, prompt_ids):
+    from ...backbones.local import common_prefix_length  # loads torch, which nothing else on this sheet needs
+
+    return common_prefix_length(read_ids, prompt_ids)
+
+
 def _n_reused(read_ids, prompt_ids):
-    return min(common_prefix_length(read_ids, prompt_ids), len(prompt_ids) - 1)
+    return min(_in_common(read_ids, prompt_ids), len(prompt_ids) - 1)
 
 
 def _all_kept(read_ids, prompt_ids):
-    return common_prefix_length(read_ids, prompt_ids)
+    return _in_common(read_ids, prompt_ids)
 
 
 def _same_places(read_ids, prompt_ids):
@@ -429,7 +434,7 @@ def _still_to_read(read_ids, prompt_ids):
 
 
 def _always_one_less(read_ids, prompt_ids):
-    return max(0, common_prefix_length(read_ids, prompt_ids) - 1)
+    return max(0, _in_common(read_ids, prompt_ids) - 1)
 
 
 def _ids_case(rng: Random) -> tuple:

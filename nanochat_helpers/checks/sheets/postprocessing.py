@@ -9,7 +9,7 @@ from collections.abc import Callable
 from random import Random
 
 from ... import extraction, postprocess
-from ..comparing import value_text
+from ..comparing import difference, value_text
 from ..exercise import Case, Exercise, Misconception
 
 # --- 07.1 the own name
@@ -24,12 +24,13 @@ BODIES = (
 )
 
 
+# The stub asks whether the text begins with the name, and so do these.
 def _letters_stripped(text, name):
-    return text.lstrip(f"{name}: ")
+    return text.lstrip(f"{name}: ") if text.startswith(f"{name}:") else text
 
 
 def _removed_everywhere(text, name):
-    return text.replace(f"{name}: ", "").replace(f"{name}:", "")
+    return text.replace(f"{name}:", "").lstrip() if text.startswith(f"{name}:") else text
 
 
 def _space_left(text, name):
@@ -40,8 +41,8 @@ def _colon_left(text, name):
     return text[len(name) :].lstrip() if text.startswith(f"{name}:") else text
 
 
-def _after_any_colon(text, name):
-    return text[text.rfind(":") + 1 :].lstrip()
+def _between_colons(text, name):
+    return text.split(":")[1].strip() if text.startswith(f"{name}:") else text
 
 
 def _name_case(rng: Random) -> tuple:
@@ -89,9 +90,10 @@ OWN_NAME = Exercise(
             "Your answer begins with a colon. You cut off as many characters as the name has: what stands behind it?",
         ),
         Misconception(
-            "cut at the last colon",
-            _after_any_colon,
-            "A reply may have colons of its own. You know how long the opening is: how many characters must go?",
+            "ended at the next colon",
+            _between_colons,
+            "`split` parts the text at *every* colon, and a reply may have colons of its own. You know how long the "
+            "opening is: how many characters must go?",
         ),
     ),
     hints=(
@@ -384,6 +386,17 @@ def _only_once(text):
     return _as_number(found[0]) if len(found) == 1 else None
 
 
+def _same_number(expected, got):
+    """Compare two answers of which None may be a right one."""
+    if got is None and expected is not None:
+        return f"It should be {value_text(expected)}, but it is None, as if no number were clear."
+    if expected is None and got is not None:
+        return f"It should be None, but it is {value_text(got)}."
+    if type(expected) is int and type(got) is float and expected == got:
+        return f"It should be {expected}, an int, but it is {got}, a float: there is no decimal point in the text."
+    return difference(expected, got)
+
+
 def _number(rng: Random) -> str:
     whole = rng.choice((rng.randint(1, 99), rng.randint(1000, 2_000_000)))
     return rng.choice(("", "-")) + f"{whole:,}" + rng.choice(("", f".{rng.randint(1, 9)}"))
@@ -416,6 +429,7 @@ READ_NUMBER = Exercise(
         Case(("I do not know.",), "no number"),
     ),
     random_case=_number_case,
+    compare=_same_number,
     misconceptions=(
         Misconception(
             "took the last row of digits",
@@ -544,6 +558,17 @@ def _each_edit_again(text, edits):
     return text, changed
 
 
+def _same_text_and_record(expected, got):
+    """Compare first the texts, then the records, and say which of them differs."""
+    if type(got) is not tuple or len(got) != 2:
+        return difference(expected, got)
+    for what, one, other in zip(("clean text", "record"), expected, got, strict=True):
+        found = difference(one, other)
+        if found:
+            return f"The {what} is not right. {found}"
+    return None
+
+
 def _clean_case(rng: Random) -> tuple:
     """A reply with pieces in it, some of them inside another piece."""
     words = rng.sample(("Hi", "there", "I", "like", "tea", "too"), rng.randint(2, 4))
@@ -574,6 +599,7 @@ CLEAN = Exercise(
     random_case=_clean_case,
     call=_with_edits,
     show=_show_clean,
+    compare=_same_text_and_record,
     misconceptions=(
         Misconception(
             "made one round only",
