@@ -57,6 +57,12 @@ def quantize_with_torch(row, bits):
     return ((weights - weights.min()) / step + 0.5).long().tolist()
 
 
+def quantize_with_floor_division(row, bits):
+    lowest = min(row)
+    step = (max(row) - lowest) / (2**bits - 1)
+    return [int((weight - lowest + step / 2) // step) if step else 0 for weight in row]
+
+
 def quantize_with_round_and_a_half(row, bits):
     lowest = min(row)
     step = (max(row) - lowest) / (2**bits - 1) or 1
@@ -115,25 +121,23 @@ def megabytes_by_weight(n_weights, bits, block_size=None):
 def kl_with_a_loop(probs, other):
     total = 0
     for i in range(len(probs)):
-        if probs[i] == 0:
-            continue
-        if other[i] == 0:
-            return math.inf
         total += probs[i] * (math.log2(probs[i]) - math.log2(other[i]))
     return total
 
 
+def kl_of_two_means(probs, other):
+    mine = -sum(p * math.log(p) for p in probs)
+    theirs = -sum(p * math.log(q) for p, q in zip(probs, other, strict=True))
+    return (theirs - mine) / math.log(2)
+
+
 def kl_of_ratios(probs, other):
-    pairs = [(p, q) for p, q in zip(probs, other, strict=True) if p > 0]
-    if any(q == 0 for _, q in pairs):
-        return float("inf")
-    return sum(p * math.log(p / q, 2) for p, q in pairs)
+    return sum(p * math.log(p / q, 2) for p, q in zip(probs, other, strict=True))
 
 
 def kl_with_torch(probs, other):
-    p, q = torch.tensor(probs), torch.tensor(other)
-    p, q = p[p > 0], q[p > 0]
-    return torch.nn.functional.kl_div(q.log(), p, reduction="sum").item() / math.log(2)
+    log_other = torch.tensor(other).log()
+    return torch.nn.functional.kl_div(log_other, torch.tensor(probs), reduction="sum").item() / math.log(2)
 
 
 SECOND = {
@@ -143,10 +147,11 @@ SECOND = {
         quantize_by_the_nearest_level,
         quantize_with_divmod,
         quantize_with_torch,
+        quantize_with_floor_division,
         quantize_with_round_and_a_half,
     ),
     "11.3": (dequantize_in_place, dequantize_by_recursion, dequantize_with_numpy),
     "11.4": (errors_with_a_loop, errors_of_tensors),
     "11.5": (megabytes_by_blocks, megabytes_by_weight),
-    "11.6": (kl_with_a_loop, kl_of_ratios, kl_with_torch),
+    "11.6": (kl_with_a_loop, kl_of_two_means, kl_of_ratios, kl_with_torch),
 }

@@ -9,29 +9,22 @@ from ..exercise import Case, Exercise, Misconception
 BLOCK_BITS = 32  # the step and the lowest weight of a block, 16 bits each
 
 
-def _generic_row(rng: random.Random, n_levels: int) -> list[float]:
-    """Weights around 0, none of them nearly halfway between two of the levels."""
-    while True:
-        row = [round(rng.gauss(0, 2), 2) for _ in range(rng.randint(3, 7))]
-        step = (max(row) - min(row)) / (n_levels - 1)
-        if step and all(abs((weight - min(row)) / step % 1 - 0.5) > 0.02 for weight in row):
-            return row
+def _row(rng: random.Random, n_levels: int) -> list[float]:
+    """Weights on the levels, halfway between two of them, or elsewhere: all of them exact in binary numbers.
 
-
-def _row_with_halves(rng: random.Random, n_levels: int) -> list[float]:
-    """Weights on the levels or exactly halfway between two of them."""
-    lowest, step = float(rng.randint(-5, 5)), rng.choice([0.5, 1.0, 2.0])
-    steps = [0, n_levels - 1, *(rng.randint(0, 2 * n_levels - 2) / 2 for _ in range(rng.randint(2, 5)))]
-    rng.shuffle(steps)
-    return [lowest + each * step for each in steps]
+    So no two right ways of calculating can end on different sides of a border.
+    """
+    lowest, step = float(rng.randint(-5, 5)), rng.choice([0.25, 0.5, 1.0, 2.0])
+    eighths = [0, 8 * (n_levels - 1), *(rng.randint(0, 8 * (n_levels - 1)) for _ in range(rng.randint(1, 4)))]
+    if rng.random() < 0.6:
+        eighths.append(8 * rng.randrange(n_levels - 1) + 4)  # exactly halfway
+    rng.shuffle(eighths)
+    return [lowest + each / 8 * step for each in eighths]
 
 
 def _row_and_bits(rng):
     bits = rng.randint(1, 5)
-    kind = rng.random()
-    if kind < 0.2:
-        return [round(rng.uniform(-2, 2), 1)] * rng.randint(1, 4), bits
-    return (_row_with_halves if kind < 0.5 else _generic_row)(rng, 2**bits), bits
+    return _row(rng, 2**bits), bits
 
 
 # --- 11.1 the levels of a row
@@ -58,8 +51,12 @@ def _from_zero(row, bits):
     return min(row), max(row) / (2**bits - 1)
 
 
-def _between_weights(row, bits):
-    return min(row), (max(row) - min(row)) / (len(row) - 1)
+def _hat_for_power(row, bits):
+    return min(row), (max(row) - min(row)) / (2 ^ bits - 1)
+
+
+def _no_parentheses(row, bits):
+    return min(row), (max(row) - min(row)) / 2**bits - 1
 
 
 GRID = Exercise(
@@ -75,7 +72,7 @@ GRID = Exercise(
         Case(([0.5, 0.5, 0.5], 3), "all weights are equal"),
         Case(([-6.0, -3.5, -1.0], 3), "all weights are negative"),
     ),
-    random_case=lambda rng: (_generic_row(rng, 4), rng.randint(2, 5)),
+    random_case=lambda rng: (_row(rng, 4), rng.randint(2, 5)),
     misconceptions=(
         Misconception(
             "counted the levels in place of the gaps",
@@ -98,9 +95,14 @@ GRID = Exercise(
             "Your levels share the way from 0 to the highest weight. Where do they begin, when the lowest is −1?",
         ),
         Misconception(
-            "shared the range between the weights",
-            _between_weights,
-            "Your step depends on how many weights the row has. What does the number of levels depend on?",
+            "wrote ^ for a power",
+            _hat_for_power,
+            "In Python, `2 ^ 4` is no power: try it in a cell, it gives 6. How does Python write 2 · 2 · 2 · 2?",
+        ),
+        Misconception(
+            "left out the parentheses",
+            _no_parentheses,
+            "Python divides before it takes away 1. Which part should be worked out first? Put it in parentheses.",
         ),
     ),
     hints=(
@@ -129,12 +131,17 @@ def _cut_off(row, bits):
 
 def _lowest_forgotten(row, bits):
     step = grid(row, bits)[1]
-    return [math.floor(weight / step + 0.5) if step else 0 for weight in row]
+    return [int(weight / step + 0.5) if step else 0 for weight in row]
 
 
 def _one_level_too_many(row, bits):
     lowest, step = _counted_levels(row, bits)
     return [math.floor((weight - lowest) / step + 0.5) if step else 0 for weight in row]
+
+
+def _boxes(row, bits):
+    lowest, width = _counted_levels(row, bits)
+    return [min(int((weight - lowest) / width), 2**bits - 1) if width else 0 for weight in row]
 
 
 def _even_halves(row, bits):
@@ -153,11 +160,11 @@ QUANTIZE = Exercise(
     reference=quantize,
     edge_cases=(
         Case(([-1.0, 0.6, 2.4, 5.0], 2)),
-        Case(([0.38, -0.5, 1.0, 0.22], 4)),
+        Case(([0.3, -0.5, 3.25, 1.05], 4)),
         Case(([0.0, 0.5, 1.5, 2.5, 3.0], 2), "three weights are exactly halfway between two levels"),
         Case(([3.0, 1.0, 2.8, 1.3], 1), "one bit: the codes are 0 and 1"),
         Case(([0.5, 0.5, 0.5], 3), "all weights are equal, so the step is 0"),
-        Case(([-6.0, -3.2, -1.0], 3), "all weights are negative"),
+        Case(([-6.0, -3.2, -2.5], 3), "all weights are negative"),
     ),
     random_case=_row_and_bits,
     misconceptions=(
@@ -177,6 +184,12 @@ QUANTIZE = Exercise(
             _one_level_too_many,
             "Look at the highest weight: your code for it does not fit into so many bits. Into how many gaps did you "
             "cut the range?",
+        ),
+        Misconception(
+            "cut the range into boxes",
+            _boxes,
+            "You ask in which of `2**bits` boxes a weight lies. Levels are points: the first is the lowest weight, the "
+            "last the highest. Which point is nearest?",
         ),
         Misconception(
             "rounded halves to the even code",
@@ -288,8 +301,8 @@ def _not_divided(row, back):
     return max(_apart(row, back)), sum(_apart(row, back))
 
 
-def _turned_round(row, back):
-    return errors(row, back)[::-1]
+def _with_other_signs(row, back):
+    return _with_signs(back, row)
 
 
 def _squares(row, back):
@@ -308,6 +321,8 @@ def _errors_case(rng):
     return row, [round(weight + move, 1) for weight, move in zip(row, moves, strict=True)]
 
 
+SIGNS = "One error up and one down cancel each other in yours. How do you get rid of a minus sign?"
+
 ERRORS = Exercise(
     id="11.4",
     title="The largest and the mean error",
@@ -323,19 +338,19 @@ ERRORS = Exercise(
     random_case=_errors_case,
     misconceptions=(
         Misconception(
-            "kept the signs",
+            "kept the signs of old minus new",
             _with_signs,
-            "One error up and one down cancel each other in yours. How do you get rid of a minus sign?",
+            SIGNS,
+        ),
+        Misconception(
+            "kept the signs of new minus old",
+            _with_other_signs,
+            SIGNS,
         ),
         Misconception(
             "added up in place of the mean",
             _not_divided,
             "Your second number grows with the length of the row. What makes a mean out of a sum?",
-        ),
-        Misconception(
-            "turned the two answers round",
-            _turned_round,
-            "Both numbers are right, but in the wrong order. Which one comes first?",
         ),
         Misconception(
             "squared the errors",
@@ -417,7 +432,8 @@ FILE_MEGABYTES = Exercise(
         Misconception(
             "forgot the step and the lowest weight",
             _no_blocks,
-            "Your file is a little too small: it holds only codes. What else does each block need?",
+            "Your file is a little too small: it holds hardly more than the codes. How many blocks are there, and what "
+            "does each of them keep?",
         ),
         Misconception(
             "counted one number for each block",
@@ -462,54 +478,48 @@ def _natural_log(probs, other):
     return kl(probs, other) * math.log(2)
 
 
-def _surprise(prob):
-    return -math.log2(prob) if prob > 0 else math.inf
+def _terms(probs, other):
+    """The difference of the surprises of each token, with its probability."""
+    return [(one, math.log2(one) - math.log2(two)) for one, two in zip(probs, other, strict=True)]
 
 
 def _not_weighted(probs, other):
-    pairs = [pair for pair in zip(probs, other, strict=True) if pair[0] > 0]
-    return sum((_surprise(two) - _surprise(one) for one, two in pairs), 0.0)
+    return sum(more for _, more in _terms(probs, other))
 
 
 def _whole_surprise(probs, other):
-    return sum((one * _surprise(two) for one, two in zip(probs, other, strict=True) if one > 0), 0.0)
+    return -sum(one * math.log2(two) for one, two in zip(probs, other, strict=True))
 
 
-def _no_minus(probs, other):
-    pairs = [pair for pair in zip(probs, other, strict=True) if pair[0] > 0]
-    return sum((one * abs(_surprise(two) - _surprise(one)) for one, two in pairs), 0.0)
+def _turned_round(probs, other):
+    return -sum(one * more for one, more in _terms(probs, other))
 
 
-def _zeros_left_out(probs, other):
-    pairs = [pair for pair in zip(probs, other, strict=True) if min(pair) > 0]
-    return sum((one * (_surprise(two) - _surprise(one)) for one, two in pairs), 0.0)
+def _mean_of_the_mean(probs, other):
+    return sum(one * more for one, more in _terms(probs, other)) / len(probs)
 
 
-def _probs(rng, size, zero):
+def _probs(rng, size):
     weights = [rng.randint(1, 9) for _ in range(size)]
-    if zero:
-        weights[rng.randrange(size)] = 0
     return [weight / sum(weights) for weight in weights]
 
 
 def _kl_case(rng):
     size = rng.randint(2, 5)
-    return _probs(rng, size, rng.random() < 0.3), _probs(rng, size, rng.random() < 0.3)
+    return _probs(rng, size), _probs(rng, size)
 
 
 KL = Exercise(
     id="11.6",
     title="The KL divergence",
-    points=3,
+    points=2,
     signature="kl(probs, other)",
     reference=kl,
     edge_cases=(
         Case(([0.5, 0.5], [0.125, 0.875])),
         Case(([0.25, 0.25, 0.5], [0.5, 0.25, 0.25])),
         Case(([0.2, 0.3, 0.5], [0.2, 0.3, 0.5]), "both are the same"),
-        Case(([0.0, 1.0], [0.5, 0.5]), "the first token never comes"),
-        Case(([0.5, 0.5], [0.0, 1.0]), "`other` excludes a token that does come"),
-        Case(([0.0, 0.5, 0.5], [0.0, 0.25, 0.75]), "both exclude the first token"),
+        Case(([0.9, 0.1], [0.1, 0.9]), "they disagree about nearly everything"),
     ),
     random_case=_kl_case,
     misconceptions=(
@@ -536,20 +546,19 @@ KL = Exercise(
             "Yours is not 0 when both are the same. Who trusts `probs` is surprised, too: what should be taken away?",
         ),
         Misconception(
-            "left out the minus signs",
-            _no_minus,
-            "Where `other` is *less* surprised, that counts as a minus. In yours every difference is positive: do you "
-            "use `abs`?",
+            "turned the difference round",
+            _turned_round,
+            "Yours is below 0. Who trusts `other` is surprised *more*: which of the two surprises is the larger one, "
+            "on average?",
         ),
         Misconception(
-            "left out tokens that `other` excludes",
-            _zeros_left_out,
-            "`other` says *never* about a token that does come. Yours just leaves it out. How large is that surprise?",
+            "divided by the number of tokens, too",
+            _mean_of_the_mean,
+            "The probabilities add up to 1, so adding up with them gives the mean already. What else do you divide by?",
         ),
     ),
     hints=(
         "For each token: the surprise in `other` minus the surprise in `probs`, and this times its probability.",
-        "Two kinds of tokens first: `probs` is 0 (it adds nothing, go on), and only `other` is 0 (infinite).",
         "The surprise of a probability is `-math.log2(prob)`.",
     ),
 )
