@@ -71,23 +71,23 @@ WRITE_TURN = Exercise(
     random_case=_turn_case,
     misconceptions=(
         Misconception(
-            "no new line after the role",
+            "wrote no new line after the role",
             _no_line_after_the_role,
             "The role and the content stand on the same line of yours. What does the example have between them?",
         ),
         Misconception(
-            "a colon after the role",
+            "wrote a colon after the role",
             _colon_after_the_role,
             "`User: Hi!` is how a *script* looks. This template has no colon: what separates the role from the "
             "content here?",
         ),
         Misconception(
-            "no new line at the end",
+            "wrote no new line at the end",
             _no_line_at_the_end,
             "The next turn would begin on the same line as the end of this one. What comes after `<|im_end|>`?",
         ),
         Misconception(
-            "a new line before the end",
+            "wrote a new line before the end",
             _line_before_the_end,
             "You begin a new line in front of `<|im_end|>`. For the model, that line would be part of the message. "
             "Where does the end stand in the example?",
@@ -101,7 +101,7 @@ WRITE_TURN = Exercise(
     ),
     hints=(
         "Five parts, one after the other: the start token, the role, a new line, the content, and what closes a turn.",
-        "In an f-text, `{message['role']}` puts the role in its place, and `\\n` is a new line.",
+        '`message["role"]` is the role. Texts are put together with `+`, and `"\\n"` is a new line.',
     ),
 )
 
@@ -158,18 +158,18 @@ FEW_SHOT = Exercise(
     random_case=_few_shot_case,
     misconceptions=(
         Misconception(
-            "a space at the end",
+            "left a space at the end",
             _space_at_the_end,
             "Your text ends with a space. In lesson 01, to which word did a space belong: to the one before it or the "
             "one after it?",
         ),
         Misconception(
-            "a new line at the end",
+            "left a new line at the end",
             _line_at_the_end,
             "Your text ends with a new line, so the model would begin a new line. Where should the answer stand?",
         ),
         Misconception(
-            "no arrow at the end",
+            "left out the last arrow",
             _no_arrow_at_the_end,
             "The last line of yours is only the question. After `up`, what tells the model that the answer comes now?",
         ),
@@ -338,8 +338,8 @@ def _rule_by_rule(messages):
 
 
 def _lint_case(rng):
-    roles = [rng.choice(["system", "user", "user", "assistant", "assistant"]) for _ in range(rng.randint(2, 5))]
-    return ([_message(role, rng.choice(["Hi!", "Why?", "Yes.", "", " ", "\n"])) for role in roles],)
+    roles = [rng.choice(["system", "user", "user", "assistant", "assistant"]) for _ in range(rng.randint(2, 6))]
+    return ([_message(role, rng.choice(["Hi!", "Why?", "", " ", "\n"])) for role in roles],)
 
 
 LINT_MESSAGES = Exercise(

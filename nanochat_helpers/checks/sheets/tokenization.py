@@ -247,8 +247,21 @@ def _first_pair(words):
 
 def _toy_words(rng, n_words):
     """Some words of one to four pieces, so few different ones that pairs and words come several times."""
-    lexicon = [[rng.choice("aotp") for _ in range(rng.choice([1, 2, 3, 3, 4, 4]))] for _ in range(3)]
-    return [list(rng.choice(lexicon)) for _ in range(n_words)]
+    lexicon = [[rng.choice("aotp") for _ in range(rng.choice([1, 2, 3, 3, 4, 4]))] for _ in range(4)]
+    return [list(pieces) for pieces in rng.choices(lexicon, weights=[4, 2, 1, 1], k=n_words)]
+
+
+def _pair_case(rng):
+    """Any words; or a frequent word against a pair of two rare ones; or a tie."""
+    one, two, three, four = rng.sample("aehopst", 4)
+    words = rng.choice(
+        [
+            _toy_words(rng, rng.randint(3, 7)),
+            [[one, two], [one, two], [one, two], [three, four], [three, four, one]],
+            [[one, two, three], [three, four], [four, one], [three, four], [one, two]],
+        ]
+    )
+    return (rng.sample(words, len(words)),)
 
 
 MOST_FREQUENT_PAIR = Exercise(
@@ -265,7 +278,7 @@ MOST_FREQUENT_PAIR = Exercise(
         Case(([["a", "b"], ["a", "b"], ["c", "d"], ["c"], ["d"], ["c"], ["d"]],), "words of one letter: no pairs"),
         Case(([["a"], ["b"]],), "there is no pair at all"),
     ),
-    random_case=lambda rng: (_toy_words(rng, rng.randint(3, 7)),),
+    random_case=_pair_case,
     misconceptions=(
         Misconception(
             "counted pairs across words",
@@ -360,10 +373,13 @@ def _from_the_right(pieces, pair):
 
 
 def _glue_case(rng):
-    left, right = rng.choice([("o", "p"), ("a", "n"), ("a", "a"), ("o", "o"), ("e", "e"), ("h", "op")])
+    left, right = rng.choice([("o", "p"), ("a", "n"), ("h", "op"), ("a", "a"), ("e", "e"), ("o", "o"), ("s", "s")])
     others = [left, right, left, right, rng.choice("sty")]
     pieces = [piece for _ in range(rng.randint(1, 4)) for piece in (rng.choice(others), rng.choice(others))]
-    return [*pieces, *rng.choice([[left, right], [right], [left] * 3, ["x"]])], [left, right]
+    return [
+        *pieces,
+        *rng.choice([[left, right], [right], ["x"], ["x", left, left, right], ["x", left, left, right]]),
+    ], [left, right]
 
 
 GLUE = Exercise(
