@@ -436,8 +436,10 @@ def _a_text_is_a_number(body):
     return _faults(body, is_number=is_number)
 
 
-def _last_message(body):
-    return _faults(body, lambda messages: isinstance(messages, list) and messages != [] and _is_message(messages[-1]))
+def _once_for_each_message(body):
+    messages = body.get("messages")
+    n_wrong = sum(not _is_message(message) for message in messages) if isinstance(messages, list) else 1
+    return [name for name in _faults(body) for _ in range(max(n_wrong, 1) if name == "messages" else 1)]
 
 
 def _any_role(body):
@@ -471,11 +473,13 @@ _WRONG = {
         "Hi",
         ["Hi"],
         [_said("wizard", "Hi")],
-        [_said("robot", "Hi")],
+        [_said("wizard", "Hi"), _said("robot", "Hi")],
+        [_said("robot", "Hi"), *_HI, _said("robot", "Bye")],
+        [_said("wizard", "Hi"), *_HI, {"role": "user"}],
         [_said("wizard", "Hi"), *_HI],
         [_said("robot", "Hi"), *_HI],
-        [_said("user", None), *_HI],
-        [_said("user", 5), *_HI],
+        [_said("user", None), {"role": "user"}],
+        ["Hi", _said("user", 5)],
         [{"role": "user"}, *_HI],
         [{"content": "Hi"}],
     ],
@@ -501,10 +505,16 @@ FIND_FAULTS = Exercise(
     reference=find_faults,
     edge_cases=(
         Case(({"model": "toy", "messages": [], "max_tokens": 0},)),
-        Case(({"model": "toy", "messages": _HI, "temperature": 0, "max_tokens": 1024},), "0 and 1024 are allowed"),
+        Case(
+            ({"model": "toy", "messages": [_said("user", "")], "temperature": 0, "max_tokens": 1024},),
+            "0 and 1024 are allowed, and an empty text is a text",
+        ),
         Case(({"model": "toy", "messages": _HI, "temperature": None, "user": "kim"},), "None means: not set"),
         Case(({"model": "toy", "messages": _HI, "temperature": True, "max_tokens": "20"},), "True is no number"),
-        Case(({"model": "toy", "messages": [_said("wizard", "Hi"), *_HI]},), "who is that, in the first message?"),
+        Case(
+            ({"model": "toy", "messages": [_said("wizard", "Hi"), {"role": "user"}]},),
+            "two wrong messages, one wrong field",
+        ),
         Case(({},), "an empty body"),
     ),
     random_case=_body_case,
@@ -529,9 +539,10 @@ FIND_FAULTS = Exercise(
             "too. Which function tells the *type* of a value?",
         ),
         Misconception(
-            "looked only at the last message",
-            _last_message,
-            "A fault in an earlier message passes. The client sends *all* messages: how do you look at each of them?",
+            "named a field once for each wrong message",
+            _once_for_each_message,
+            "With two wrong messages, you name the field `messages` twice. The list tells *which fields* are wrong, "
+            "each of them once: when is it time to stop looking?",
         ),
         Misconception(
             "accepted every role",
