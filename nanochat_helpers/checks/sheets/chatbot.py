@@ -135,9 +135,11 @@ def _default_for_zero(step, defaults):
     return {key: step.get(key) or default for key, default in defaults.items()}
 
 
-def _without_defaults(step, defaults):
-    _read_step(step, defaults)
-    return {key: value for key, value in step.items() if key != "step"}
+def _refused_the_name(step, defaults):
+    for key in step:
+        if key not in defaults:
+            raise ValueError(f"There is no setting {key!r}.")
+    return {**defaults, **step}
 
 
 def _default_wins(step, defaults):
@@ -196,9 +198,10 @@ READ_STEP = Exercise(
             "`or`. Ask another question: is the key *there*?",
         ),
         Misconception(
-            "forgot the defaults",
-            _without_defaults,
-            "A setting that the step does not name is missing from your answer. Where do you find its value?",
+            "refused the name of the step",
+            _refused_the_name,
+            'Every step has the key "step", and yours refuses it, as it is not in the defaults. Which one key must be '
+            "left out before you look for mistakes?",
         ),
         Misconception(
             "let the defaults win",

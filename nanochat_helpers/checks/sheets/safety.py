@@ -43,6 +43,12 @@ def _copied_again(text, places, name):
     return "".join(text[:start] + f"[{name}]" for start, _ in places) + text
 
 
+def _stars(text, places, name):
+    for start, end in places:
+        text = text[:start] + "*" * (end - start) + text[end:]
+    return text
+
+
 WORDS = ("Ann", "Anna", "Bo", "Bob", "Max", "Maxine", "met", "saw", "and", "at noon,", "on the bus", "again.")
 
 
@@ -97,6 +103,11 @@ MASK = Exercise(
             _copied_again,
             "The text before a place comes again and again. Who remembers how far it was copied already?",
         ),
+        Misconception(
+            "put stars in place of the name",
+            _stars,
+            "Stars hide the place, but the reader should also see *what* was hidden. What stands between the brackets?",
+        ),
     ),
     hints=(
         "By hand: write down the pieces of “Ask Kim or Bo.” that stay. From where to where does each of them go?",
@@ -126,11 +137,15 @@ def _found(function, text):
     except re.error as error:
         raise ValueError(f"the pattern is not valid: {error}") from None
     for shorter in _with_shorter_row(text):
-        start = time.thread_time()
-        found = [match[0] for match in compiled.finditer(shorter)]
-        if time.thread_time() - start > TOO_LONG:
+        if all(_seconds(compiled, shorter) > TOO_LONG for _ in range(2)):  # once may be Python tidying its memory
             raise TimeoutError("this pattern tries far too many ways here, and each further digit doubles them")
-    return found
+    return [match[0] for match in compiled.finditer(text)]
+
+
+def _seconds(compiled, text):
+    start = time.thread_time()
+    compiled.findall(text)
+    return time.thread_time() - start
 
 
 def _with_shorter_row(text):
@@ -367,8 +382,8 @@ def _zero_for_none(found, false_alarms, missed, silent):
     return precision or 0.0, recall or 0.0
 
 
-def _divided_by_zero(found, false_alarms, missed, silent):
-    return found / (found + false_alarms), found / (found + missed)
+def _none_if_nothing_found(found, false_alarms, missed, silent):
+    return _shares(found, false_alarms, missed, silent) if found else (None, None)
 
 
 def _both_or_none(found, false_alarms, missed, silent):
@@ -388,8 +403,8 @@ PRECISION_RECALL = Exercise(
     reference=_shares,
     edge_cases=(
         Case((6, 2, 4, 8)),
-        Case((0, 0, 3, 5), "it never rang: no precision"),
-        Case((0, 4, 0, 5), "there was nothing to find: no recall"),
+        Case((0, 0, 3, 5), "it never rang: there is no precision, and the recall is 0"),
+        Case((0, 4, 0, 5), "there was nothing to find: there is no recall, and the precision is 0"),
         Case((0, 2, 3, 1), "it rang, but never rightly: both are 0, and that is not None"),
         Case((0, 0, 0, 7), "it never rang, and there was nothing to find"),
         Case((5, 0, 0, 2), "no mistake at all"),
@@ -420,9 +435,10 @@ PRECISION_RECALL = Exercise(
             "stands for *no answer*?",
         ),
         Misconception(
-            "divided by 0",
-            _divided_by_zero,
-            "When it never rang, you divide by 0. Look at the sum first, and divide only if it is not 0.",
+            "gave no answer when nothing was found",
+            _none_if_nothing_found,
+            "You ask whether `found` is 0. But 0 ÷ 5 is a good answer, namely 0. Which number must not be 0 in a "
+            "division?",
         ),
         Misconception(
             "dropped both when one is missing",
