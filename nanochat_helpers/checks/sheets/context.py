@@ -291,7 +291,6 @@ def _checked(messages, count_tokens, limit):
 
 
 def _oldest_first(messages, count_tokens, window, for_reply):
-    _checked(messages, count_tokens, window - for_reply)
     kept = list(messages)
     while count_tokens(kept) > window - for_reply:
         kept.pop(0)
@@ -331,10 +330,14 @@ def _added_up(messages, count_tokens, window, for_reply):
 
 
 def _budget_case(rng: Random) -> tuple:
-    messages = _random_talk(rng, rng.randint(3, 5))
+    """One turn is long, but not the oldest. Some do not fit, but would without their system message."""
+    sizes = [rng.randint(1, 3) for _ in range(2 * rng.randint(2, 4) + 1)]
+    sizes[rng.randrange(2, len(sizes) - 1)] = 9
+    messages = _talk(rng.choice((0, 1, 2, 3)), *sizes)
     system, rest = _split(messages)
     least, most = _count_tokens(system + rest[-1:]), _count_tokens(messages)
-    room = least - rng.randint(1, 3) if rng.random() < 0.3 else rng.randint(least, most)
+    too_long = system and rng.random() < 0.35
+    room = least - rng.randint(1, len(system[0]["content"].split())) if too_long else rng.randint(least, most)
     for_reply = rng.randint(4, 12)
     return messages, room + for_reply, for_reply
 
@@ -350,7 +353,7 @@ FIT_BUDGET = Exercise(
         Case((_talk(2, 3, 2, 1, 2, 3), 22, 5), "all fits, exactly"),
         Case((_talk(2, 1, 1, 6, 3, 3), 20, 5), "a long turn stands between two short ones"),
         Case((_talk(0, 3, 2, 1, 2, 3), 16, 5), "there is no system message"),
-        Case((_talk(2, 3, 2, 9), 16, 5), "not even the system message and the newest message fit"),
+        Case((_talk(2, 3, 2, 9), 18, 5), "not even the system message and the newest message fit"),
         Case((_talk(2, 3), 14, 5), "only two messages, and they fit exactly"),
     ),
     random_case=_budget_case,

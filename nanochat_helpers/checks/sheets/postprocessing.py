@@ -147,9 +147,8 @@ def _full_stop_only(text, abbreviations):
     return text[: ends[-1]] if ends else text
 
 
-def _first_sentence(text, abbreviations):
-    ends = _ends(text, abbreviations)
-    return text[: ends[0]] if ends else text
+def _last_full_stop(text, abbreviations):
+    return text[: text.rfind(".") + 1]
 
 
 def _white_space_lost(text, abbreviations):
@@ -159,7 +158,7 @@ def _white_space_lost(text, abbreviations):
 def _half_case(rng: Random) -> tuple:
     parts = rng.sample(SENTENCES, rng.choice((0, 0, 1, 2, 2, 3)))
     if not parts or rng.random() < 0.8:
-        parts.append(rng.choice(HALVES))
+        parts.append(rng.choice(HALVES if parts else HALVES[1:]))
     text = parts[0]
     for part in parts[1:]:
         text += rng.choice((" ", "\n", "\n\n")) + part
@@ -189,6 +188,12 @@ HALF_SENTENCE = Exercise(
             "behind the one in a number?",
         ),
         Misconception(
+            "cut behind the last full stop",
+            _last_full_stop,
+            "The last full stop may stand in a number or in an abbreviation, and there are two more marks that end a "
+            "sentence. What comes behind a mark that ends one?",
+        ),
+        Misconception(
             "left nothing where no sentence ends",
             _nothing_left,
             "Where no sentence is finished, nothing is left of yours. Half a sentence is better than none: what should "
@@ -203,11 +208,6 @@ HALF_SENTENCE = Exercise(
             "knew only the full stop",
             _full_stop_only,
             "There are three marks that end a sentence. Which two does yours not see?",
-        ),
-        Misconception(
-            "kept only the first sentence",
-            _first_sentence,
-            "You stop at the first end of a sentence. Only the *unfinished* sentence should go: which end do you need?",
         ),
         Misconception(
             "changed the white space",
@@ -264,12 +264,11 @@ def _one_round_less(sentences, size):
     return sentences[:-size] if _rounds(sentences, size) > 2 else list(sentences)
 
 
-def _in_the_middle(sentences, size):
+def _at_most_twice(sentences, size):
     kept = []
     for sentence in sentences:
-        kept.append(sentence)
-        if _rounds(kept, size) > 2:
-            del kept[-size:]
+        if kept.count(sentence) < 2:
+            kept.append(sentence)
     return kept
 
 
@@ -324,10 +323,10 @@ LOOP = Exercise(
             "You take one round away. And if it is still a loop then? Think of five rounds.",
         ),
         Misconception(
-            "cut a loop in the middle",
-            _in_the_middle,
-            "Yours also cuts where the text went on after the loop. This model has got out of it by itself: only look "
-            "at the *end* of the list.",
+            "allowed each sentence only twice",
+            _at_most_twice,
+            "You count how often a sentence was said, wherever it stands. A loop is at the *end* of the list, and its "
+            "rounds follow each other: which entries do you compare?",
         ),
     ),
     hints=(
@@ -515,12 +514,10 @@ def _one_round(text, edits):
 
 
 def _all_noted(text, edits):
-    changed, before = [], None
-    while text != before:
-        before = text
-        for name, edit in edits:
-            text = edit(text)
-            changed.append(name)
+    changed = []
+    for name, edit in edits:
+        text = edit(text)
+        changed.append(name)
     return text, changed
 
 
