@@ -5,42 +5,82 @@ same, else one sentence for the student. Types are compared strictly, so that no
 equal.
 """
 
+import collections
 import math
 import re
 import sys
+import types
 from typing import Any
 
 TOLERANCE = 1e-4  # of the value, and of 1: far above what another order of adding changes in float32
-SHOWN = 160  # characters of a value in a sentence
+SHOWN = 160  # characters of a value that are shown
+WRITTEN = 20_000  # characters of two values in which the place where they part is looked for
 
 KINDS = {
     bool: "True or False",
     int: "a whole number",
     float: "a number",
+    complex: "a complex number",
     str: "a text",
     bytes: "bytes",
+    bytearray: "a bytearray",
     list: "a list",
     tuple: "a tuple",
     dict: "a dict",
     set: "a set",
+    frozenset: "a frozenset",
+    range: "a range",
+    map: "a map",
+    filter: "a filter",
+    zip: "a zip",
+    enumerate: "an enumerate",
+    reversed: "a reversed",
+    type({}.keys()): "the keys of a dict",
+    type({}.values()): "the values of a dict",
+    type({}.items()): "the items of a dict",
+    types.GeneratorType: "a generator",
+    types.FunctionType: "a function",
+    types.BuiltinFunctionType: "a function",
+    types.MethodType: "a method",
+    types.ModuleType: "a module",
+    type: "a class",
+    type(...): "an Ellipsis (...)",
     type(None): "None",
+}
+DICTS = (collections.Counter, collections.defaultdict, collections.OrderedDict)  # as good as a dict
+ROWS = {  # what list(…) makes a list of
+    *("a tuple", "a set", "a frozenset", "a range", "a map", "a filter", "a zip", "an enumerate", "a reversed"),
+    *("the keys of a dict", "the values of a dict", "the items of a dict", "a generator"),
 }
 # What to do when one type came and another was asked for.
 CURES = {
+    **{("a list", row): f"list(…) makes a list of {row}" for row in ROWS},
     ("a tensor", "a list"): "torch.tensor(…) makes a tensor of a list",
+    ("a tensor", "a number"): "torch.tensor(…) makes a tensor of a number",
+    ("a tensor", "a tuple"): "torch.tensor(…) makes a tensor of a tuple",
+    ("a tensor", "a parameter of a model"): ".detach() gives the tensor in it",
     ("a list", "a tensor"): ".tolist() makes a list of a tensor",
+    ("a tuple", "a tensor"): "tuple(….tolist()) makes a tuple of a tensor",
     ("a number", "a tensor"): ".item() takes the number out of a tensor",
     ("a whole number", "a tensor"): ".item() takes the number out of a tensor",
+    ("True or False", "a tensor"): ".item() takes the value out of a tensor",
     ("a whole number", "a number"): "int(…) makes a whole number",
-    ("a list", "a tuple"): "list(…) makes a list of a tuple",
-    ("a list", "a generator"): "list(…) collects what a generator gives",
+    ("a whole number", "a text"): "int(…) makes a whole number of a text",
+    ("a number", "a text"): "float(…) makes a number of a text",
+    ("a text", "a whole number"): "str(…) makes a text of a number",
+    ("a text", "a number"): "str(…) makes a text of a number",
     ("a tuple", "a list"): "tuple(…) makes a tuple of a list",
+    ("a set", "a list"): "set(…) makes a set of a list",
+    ("a dict", "a list"): "dict(…) makes a dict of a list of pairs",
     ("a text", "a list"): '"".join(…) makes one text of a list of texts',
+    ("a list", "a text"): "put it into a list: […]",
     ("a text", "bytes"): ".decode() makes a text of bytes",
     ("bytes", "a text"): ".encode() makes bytes of a text",
     ("True or False", "a whole number"): "a comparison such as n > 0 gives True or False",
+    ("True or False", "a text"): "write True without quotes",
     ("a number", "a numpy number"): "float(…) makes a plain number",
     ("a whole number", "a numpy number"): "int(…) makes a plain whole number",
+    ("True or False", "a numpy number"): "bool(…) makes a plain True or False",
     ("a tensor", "a numpy array"): "torch.from_numpy(…).float() makes a tensor of it",
     ("a list", "a numpy array"): ".tolist() makes a list of it",
 }
@@ -59,13 +99,16 @@ def difference(expected: Any, got: Any, tolerance: float = TOLERANCE) -> str | N
 
 def kind(value: Any) -> str:
     """What a value is, in words: "a list", "a tensor", "a number"."""
+    its_type = type(value)
     if is_tensor(value):
         return "a tensor"
-    if type(value).__module__ == "numpy":
+    if its_type in KINDS:
+        return KINDS[its_type]
+    if its_type.__module__ == "numpy":
         return "a numpy array" if hasattr(value, "__len__") else "a numpy number"
-    if type(value).__name__ == "generator":
-        return "a generator"
-    return KINDS.get(type(value), f"something of type {type(value).__name__}")
+    if its_type.__module__ == "torch.nn.parameter":
+        return "a parameter of a model"
+    return f"something of type {its_type.__name__}"
 
 
 def is_tensor(value: Any) -> bool:
@@ -75,32 +118,72 @@ def is_tensor(value: Any) -> bool:
 
 
 def value_text(value: Any, limit: int = SHOWN) -> str:
-    """A value as Python writes it, but short, and the numbers of a tensor with four digits."""
-    if is_tensor(value):
-        text = _tensor_text(value)
-    elif type(value) is float:
-        text = f"{value:.6g}"
-    elif type(value) in (list, tuple) and value and type(value[0]) is float:
-        text = str([round(number, 4) if type(number) is float else number for number in value])
-        text = text if type(value) is list else f"({text[1:-1]}{',' * (len(value) == 1)})"
-    else:
-        try:
-            text = repr(value)
-        except Exception as error:
-            text = f"a {type(value).__name__} that cannot be shown ({type(error).__name__})"
+    """A value as Python writes it, but short: its numbers with a few digits, and the middle left out."""
+    text = _written(value, limit)
     return text if len(text) <= limit else f"{text[: limit - 20]} … {text[-12:]}"
+
+
+def two_texts(expected: Any, got: Any, limit: int = SHOWN) -> tuple[str, str]:
+    """Both values as Python writes them, and where they are long, the part where they begin to differ."""
+    one, other = _written(expected, WRITTEN), _written(got, WRITTEN)
+    parting = _parting(one, other)
+    return _around(one, parting, limit), _around(other, parting, limit)
+
+
+def _around(text, place, limit):
+    if len(text) <= limit:
+        return text
+    start = max(0, min(place - limit // 3, len(text) - limit))
+    end = start + limit
+    return ("… " if start else "") + text[start:end] + (" …" if end < len(text) else "")
+
+
+def _written(value, room, depth=0):
+    """A value as Python writes it, in about `room` characters; never more work than that needs."""
+    its_type = type(value)
+    if is_tensor(value):
+        return _tensor_text(value)
+    if its_type is float:
+        return f"{value:.6g}"
+    if its_type in (str, bytes):
+        return repr(value[:room]) + (f" … ({len(value):,} characters)" if len(value) > room else "")
+    if its_type in (list, tuple, set, frozenset, dict) and value and depth < 20:
+        return _entries_written(value, room, depth)
+    try:
+        return repr(value)
+    except Exception as error:
+        return f"a {its_type.__name__} that cannot be shown ({type(error).__name__})"
+
+
+def _entries_written(value, room, depth):
+    signs = {list: "[]", tuple: "()", set: "{}", dict: "{}", frozenset: ("frozenset({", "})")}
+    parts, used = [], 0
+    for entry in value:
+        part = _written(entry, room - used, depth + 1)
+        if type(value) is dict:
+            part += f": {_written(value[entry], room - used - len(part), depth + 1)}"
+        parts.append(part)
+        used += len(part) + 2
+        if used >= room and len(parts) < len(value):
+            parts.append(f"… {len(value) - len(parts):,} more")
+            break
+    start, end = signs[type(value)]
+    return start + ", ".join(parts) + ("," if type(value) is tuple and len(value) == 1 else "") + end
 
 
 def _tensor_text(tensor):
     if tensor.ndim > 1 or tensor.is_floating_point() is False:
         return " ".join(repr(tensor).split())
+    tensor = tensor.detach()
     values = [tensor.item()] if tensor.ndim == 0 else tensor[:12].tolist()
-    shown = ", ".join(f"{number:.4g}" for number in values)
-    rest = f", … {len(tensor) - 12} more" if tensor.ndim and len(tensor) > 12 else ""
+    shown = ", ".join(f"{number:.5g}" for number in values)
+    rest = f", … {len(tensor) - 12:,} more" if tensor.ndim and len(tensor) > 12 else ""
     return f"tensor({shown})" if tensor.ndim == 0 else f"tensor([{shown}{rest}])"
 
 
 def _difference(expected, got, tolerance, where):
+    if type(expected) is dict and type(got) in DICTS:
+        got = dict(got)
     wrong_type = _wrong_type(expected, got, where)
     if wrong_type:
         return wrong_type
@@ -112,7 +195,9 @@ def _difference(expected, got, tolerance, where):
         return _sequence_difference(expected, got, tolerance, where)
     if type(expected) is dict:
         return _dict_difference(expected, got, tolerance, where)
-    if type(expected) is str:
+    if type(expected) is set:
+        return _set_difference(expected, got, where)
+    if type(expected) in (str, bytes):
         return None if expected == got else _text_difference(expected, got, where)
     return None if expected == got else _should_be(expected, got, where)
 
@@ -132,7 +217,7 @@ def _tensor_difference(expected, got, tolerance, where):
         wanted, found = tuple(expected.shape), tuple(got.shape)
         return _sentence(where, f"the tensor should have the shape {wanted}, but it has {found}.")
     if expected.dtype != got.dtype:
-        cure = ": use .float()" if str(expected.dtype) == "torch.float32" else ""
+        cure = {"float32": ": use .float()", "int64": ": use .long()"}.get(_dtype(expected), "")
         return _sentence(where, f"the tensor should hold {_dtype(expected)}, but it holds {_dtype(got)}{cure}.")
     if expected.ndim == 0:
         return _difference(expected.item(), got.item(), tolerance, where)
@@ -159,12 +244,16 @@ def _sequence_difference(expected, got, tolerance, where):
 
 
 def _dict_difference(expected, got, tolerance, where):
-    missing = [key for key in expected if key not in got]
-    extra = [key for key in got if key not in expected]
+    missing, extra = _missing_and_extra(expected, got)
     if missing:
-        return _sentence(where, f"the key {missing[0]!r} is missing.")
+        twin = next((key for key in extra if str(key) == str(missing[0])), None) if extra else None
+        if twin is not None:
+            text = f"the key {missing[0]!r} should be {kind(missing[0])}, but it is {kind(twin)}."
+            return _sentence(where, text)
+        there = f"; its keys are {value_text(list(got), 60)[1:-1]}" if got else "; the dict is empty"
+        return _sentence(where, f"the key {missing[0]!r} is missing{there}.")
     if extra:
-        return _sentence(where, f"there is a key too many: {extra[0]!r:.60}.")
+        return _sentence(where, f"there is a key too many: {value_text(extra[0], 60)}.")
     for key, value in expected.items():
         found = _difference(value, got[key], tolerance, f"{where}[{key!r}]")
         if found:
@@ -172,18 +261,54 @@ def _dict_difference(expected, got, tolerance, where):
     return None
 
 
+def _set_difference(expected, got, where):
+    missing, extra = _missing_and_extra(expected, got)
+    if missing:
+        return _sentence(where, f"{value_text(missing[0], 60)} is missing in the set.")
+    if extra:
+        return _sentence(where, f"there is one too many in the set: {value_text(extra[0], 60)}.")
+    return None
+
+
+def _missing_and_extra(expected, got):
+    """The entries (or keys) that only one of two has; 1, True and 1.0 are not the same, and no `__eq__` is asked."""
+    wanted, found = {(type(entry), entry) for entry in expected}, {(type(entry), entry) for entry in got}
+    missing = [entry for entry in expected if (type(entry), entry) not in found]
+    return missing, [entry for entry in got if (type(entry), entry) not in wanted]
+
+
 def _text_difference(expected, got, where):
-    pairs = enumerate(zip(expected, got, strict=False))
-    parting = next((place for place, (one, other) in pairs if one != other), min(len(expected), len(got)))
+    parting = _parting(expected, got)
+    blanks = _blanks_around(expected, got)
+    if blanks:
+        return _sentence(where, blanks)
     if parting == len(got):
-        return _sentence(where, f"the text ends too early: {_window(expected, parting)} is missing.")
+        return _sentence(where, f"it ends too early: {_window(expected, parting)} is missing.")
     if parting == len(expected):
-        return _sentence(where, f"the text goes on where it should end: {_window(got, parting)} is too much.")
+        return _sentence(where, f"it goes on where it should end: {_window(got, parting)} is too much.")
     should, does = _window(expected, parting), _window(got, parting)
     return _sentence(
         where,
-        f"the texts part at character {parting} (counted from 0): it should go on with {should}, not with {does}.",
+        f"from character {parting} on (counted from 0) it should read {should}, but it reads {does}.",
     )
+
+
+def _parting(one, other):
+    """The place of the first character that differs, or the end of the shorter text."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (first, second) in pairs if first != second), min(len(one), len(other)))
+
+
+def _blanks_around(expected, got):
+    """A sentence where nothing but the white space around a text is wrong, or None."""
+    if not expected.strip() or got.strip() != expected.strip():
+        return None
+    n_right, n_left = (len(text) - len(text.lstrip()) for text in (expected, got))
+    if expected[:n_right] != got[:n_left]:
+        side, right, wrong = "beginning", expected[:n_right], got[:n_left]
+    else:
+        side, right, wrong = "end", expected[len(expected.rstrip()) :], got[len(got.rstrip()) :]
+    return f"only the white space at the {side} differs: it should be {right[:24]!r}, but it is {wrong[:24]!r}."
 
 
 def _window(text, start):
@@ -194,7 +319,10 @@ def _window(text, start):
 def _close(expected, got, tolerance):
     if math.isnan(expected) or math.isnan(got):
         return math.isnan(expected) and math.isnan(got)
-    return math.isclose(expected, got, rel_tol=tolerance, abs_tol=tolerance)
+    try:
+        return math.isclose(expected, got, rel_tol=tolerance, abs_tol=tolerance)
+    except OverflowError:  # a whole number too large for a float
+        return False
 
 
 def _should_be(expected, got, where):

@@ -4,15 +4,18 @@ In: an exercise and a function. Out: a CheckResult without hints about repeated 
 """
 
 import inspect
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from .calling import TIME_LIMIT, Answer, Answers, call_on_cases, call_once
-from .comparing import kind, value_text
+from .comparing import kind, two_texts, value_text
 from .exercise import Case, Exercise, Misconception
+from .limits import MEMORY_FULL, InputAsked, Printed, run
 from .result import FAILED, NOT_ATTEMPTED, PASSED, PROBLEM, CheckResult
 
 PRINTED_SHOWN = 60
+SEARCH_LIMIT = 3.0  # seconds in which the misconceptions are tried; they are fast, but are wrong on purpose
 
 
 def examine(exercise: Exercise, function: Any, seconds: float = TIME_LIMIT) -> CheckResult:
@@ -35,6 +38,7 @@ def examine(exercise: Exercise, function: Any, seconds: float = TIME_LIMIT) -> C
     if first is None:
         return _unfinished(exercise, cases, came, notes, seconds)
     known = recognise(exercise, cases, came.answers) if len(came.answers) == len(cases) else None
+    right, wrong = _both_texts(expected[first], came.answers[first])
     return CheckResult(
         exercise.id,
         exercise.title,
@@ -43,8 +47,8 @@ def examine(exercise: Exercise, function: Any, seconds: float = TIME_LIMIT) -> C
         n_passed,
         len(cases),
         call=exercise.call_text(cases[first]),
-        expected=_answer_text(expected[first]),
-        got=_answer_text(came.answers[first]),
+        expected=right,
+        got=wrong,
         case_note=cases[first].note,
         misconception=known.name if known else "",
         hints=(known.hint,) if known else (),
@@ -59,11 +63,17 @@ def problem(exercise: Exercise, sentence: str) -> CheckResult:
 
 def recognise(exercise: Exercise, cases: Sequence[Case], answers: Sequence[Answer]) -> Misconception | None:
     """The misconception whose wrong function gives these same answers in every case."""
-    for misconception in exercise.misconceptions:
-        wrong = (call_once(exercise, misconception.wrong, case) for case in cases)
-        if all(_same(exercise, one, other) for one, other in zip(wrong, answers, strict=True)):
-            return misconception
-    return None
+    found = []
+
+    def search():
+        for misconception in exercise.misconceptions:
+            wrong = (call_once(exercise, misconception.wrong, case) for case in cases)
+            if all(_same(exercise, one, other) for one, other in zip(wrong, answers, strict=True)):
+                found.append(misconception)
+                return
+
+    run(search, SEARCH_LIMIT, Printed())
+    return found[0] if found else None
 
 
 def fault(exercise: Exercise, expected: Answer, answer: Answer) -> str | None:
@@ -80,36 +90,64 @@ def fault(exercise: Exercise, expected: Answer, answer: Answer) -> str | None:
     if answer.value is None and expected.value is not None and answer.printed.strip():
         shown = " ".join(answer.printed.split())[:PRINTED_SHOWN]
         return f"It printed `{shown}` and returned None: print only shows a value, `return` gives it back."
-    if inspect.iscoroutine(answer.value):
-        answer.value.close()
-        return f"`{exercise.name}` gives a coroutine: leave out `async`."
-    if inspect.isgenerator(answer.value) and not inspect.isgenerator(expected.value):
-        return f"`{exercise.name}` has a `yield`, so it gives a generator: collect the values, and `return` them."
+    if type(answer.value) is not type(expected.value) and type(answer.value) in UNFINISHED:
+        return UNFINISHED[type(answer.value)].format(name=exercise.name)
     try:
         return exercise.compare(expected.value, answer.value)
     except Exception as error:  # an answer of a strange type may break a comparison, but not the notebook
         return f"The answer ({kind(answer.value)}) cannot be compared: {type(error).__name__}."
 
 
+# An answer that is no value yet, and what to say to it.
+UNFINISHED = {
+    types.CoroutineType: "`{name}` gives a coroutine, not a value: leave out `async`.",
+    types.AsyncGeneratorType: "`{name}` gives an asynchronous generator, not a value: leave out `async` and `yield`.",
+    types.GeneratorType: "`{name}` has a `yield`, so it gives a generator: collect the values, and `return` them.",
+    types.FunctionType: "It returned a function, not a value: is a pair of brackets () missing where it is called?",
+    types.BuiltinFunctionType: "It returned a function, not a value: is a pair of brackets () missing after its name?",
+    types.MethodType: "It returned a function, not a value: is a pair of brackets () missing after its name?",
+}
+
+
 def _objection(exercise, function):
     """Why this cannot even be called, or None."""
     name = exercise.name
-    if inspect.isclass(function):
+    if issubclass(type(function), type):
         return f"`{name}` is a class, and a function is asked for: begin with `def {exercise.signature}:`."
+    if type(function) in (str, CheckResult) or not callable(function):
+        return _no_function(exercise, function)
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         return f"`{name}` is defined with `async def`, so calling it does nothing yet: leave out `async`."
-    if not callable(function):
-        value = value_text(function, 40)
-        return f'`{name}` is {kind(function)} ({value}), not a function: write check("{exercise.id}", {name}), no call.'
     try:
-        parameters = inspect.signature(function)
+        signature = inspect.signature(function)
     except (TypeError, ValueError):
         return None  # written in C: calling it will tell
+    return _wrong_parameters(exercise, signature)
+
+
+def _no_function(exercise, value):
+    call = f'check("{exercise.id}", {exercise.name})'
+    if type(value) is str:
+        return f"{value_text(value, 40)} is a text: write the function's name without quotes, `{call}`."
+    return (
+        f"`{exercise.name}` should be a function, but it is {kind(value)} ({value_text(value, 40)}). "
+        "Was the name used for something else? Run the cell that begins with `def` again. "
+        f"Or was the function called in `check`? Then write `{call}`."
+    )
+
+
+def _wrong_parameters(exercise, signature):
+    """What is wrong with the parameters of a function, or None."""
+    names = [("*" * (each.kind == each.VAR_POSITIONAL)) + each.name for each in signature.parameters.values()]
+    wanted = exercise.signature.partition("(")[2][:-1]
+    has = f"`{exercise.name}` has the parameters ({', '.join(names)[:120]}), but it should have ({wanted})"
     try:
-        parameters.bind(*exercise.parameters)
+        signature.bind(*exercise.parameters)
     except TypeError:
-        wanted = exercise.signature.partition("(")[2].rstrip(")")
-        return f"`{name}` takes {parameters}, but it should take ({wanted}): compare the line that begins with `def`."
+        return f"{has}: mend the line that begins with `def`."
+    first = names[: len(exercise.parameters)]
+    if first != list(exercise.parameters) and sorted(first) == sorted(exercise.parameters):
+        return f"{has}, in this order: mend the line that begins with `def`."
     return None
 
 
@@ -129,13 +167,17 @@ def _missing_error(wanted, answer):
 def _raised(exercise, answer):
     error = answer.error
     if isinstance(error, NotImplementedError):
-        return "It raised NotImplementedError: a part is still to be written (remove the `raise` line)."
+        return "A part is still to be written here (NotImplementedError): remove the `raise` line."
+    if isinstance(error, InputAsked):
+        return (
+            f"It asks with input(){_at(answer)}: all it needs is in its parameters ({', '.join(exercise.parameters)})."
+        )
     if isinstance(error, RecursionError):
         return f"`{exercise.name}` calls itself without end{_at(answer)}: when should it stop calling itself?"
-    if isinstance(error, (SystemExit, KeyboardInterrupt)):
+    if isinstance(error, SystemExit):
         return f"It ends Python itself ({type(error).__name__}){_at(answer)}: use `return`."
     if isinstance(error, MemoryError):
-        return f"It asks for more memory than there is{_at(answer)}."
+        return f"It asks for more memory than there is{_at(answer)}: what grows so large?"
     said = _message(error)
     return f"It stopped with {type(error).__name__}{f': {said}' if said else ''}{_at(answer)}."
 
@@ -156,12 +198,12 @@ def _unfinished(exercise, cases, came, notes, seconds):
     done = f"{len(came.answers)} of {len(cases)} checks came out right"
     if came.interrupted:
         sentence = f"Stopped. {done} until then."
+    elif came.ended == MEMORY_FULL:
+        sentence = f"{done}; then it took more and more memory. Is there a list or a text that grows without end?"
     elif came.last_call > seconds / 2:
         sentence = f"{done}; then it did not come back within {seconds:.0f} s. Is there a loop that never ends?"
     else:
-        sentence = (
-            f"{done}, but then {seconds:.0f} s were over: it may be right, but it is too slow. What is done twice?"
-        )
+        sentence = f"{done}, but then {seconds:.0f} s were over: it is too slow. What does it do twice?"
     call = exercise.call_text(cases[len(came.answers)])
     return CheckResult(
         exercise.id, exercise.title, FAILED, sentence, len(came.answers), len(cases), call=call, notes=notes
@@ -170,15 +212,30 @@ def _unfinished(exercise, cases, came, notes, seconds):
 
 def _notes(exercise: Exercise, function: Callable[..., Any], came: Answers) -> tuple[str, ...]:
     notes = []
-    if getattr(function, "__name__", "") == "<lambda>":
+    if type(function) is types.FunctionType and function.__name__ == "<lambda>":
         notes.append(f"A lambda is fine; `def {exercise.signature}:` has room for more lines and a docstring.")
-    if came.answers and came.answers[-1].printed and came.answers[-1].value is not None:
+    if any(answer.printed and answer.value is not None for answer in came.answers):
         notes.append("What it prints is not shown here, and does not count.")
+    if came.again is not None and not _same(exercise, came.answers[0], came.again):
+        notes.append(
+            "Called twice with the same values, it gives two different answers. "
+            "Does it keep something from call to call (a list outside, a default such as `x=[]`), or draw at random?"
+        )
     if came.late:
-        notes.append(f"It was stopped after {len(came.answers)} checks, as the time was over.")
+        notes.append(f"It was stopped after {len(came.answers)} checks, as {_used_up(came)}.")
     if came.stuck:
         notes.append("It could not be stopped and still runs: restart the kernel before you go on.")
     return tuple(notes)
+
+
+def _used_up(came):
+    return "it took too much memory" if came.ended == MEMORY_FULL else "the time was over"
+
+
+def _both_texts(expected, answer):
+    if expected.error is None and answer.error is None:
+        return two_texts(expected.value, answer.value)
+    return _answer_text(expected), _answer_text(answer)
 
 
 def _answer_text(answer):

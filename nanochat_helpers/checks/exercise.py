@@ -4,15 +4,17 @@ It says which function is asked for, what is right (the reference), on which inp
 misunderstandings are known. It runs nothing: see `calling`, `comparing` and `checking`.
 """
 
+import ast
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from .comparing import difference
+from .comparing import difference, value_text
 
 PUBLIC_SEED = 2026  # what `check` draws its random cases from; a grader takes another seed
+CALL_SHOWN = 240  # characters of one argument where a call is shown
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,8 @@ class Exercise:
     @cached_property
     def parameters(self) -> tuple[str, ...]:
         """The names of its parameters, without their defaults: ("logits", "top_p")."""
-        inside = self.signature.partition("(")[2].rstrip(")")
-        return tuple(part.partition("=")[0].strip() for part in inside.split(",") if part.strip())
+        definition = ast.parse(f"def {self.signature}: ...").body[0]
+        return tuple(each.arg for each in (*definition.args.posonlyargs, *definition.args.args))
 
     def cases(self, seed: int = PUBLIC_SEED) -> list[Case]:
         """The cases made by hand, then `n_random` random ones; the same seed always gives the same cases."""
@@ -87,9 +89,7 @@ class Exercise:
 
     def call_text(self, case: Case) -> str:
         """A case as one would write it: "apply_top_p(logits=tensor([2., 1.]), top_p=0.9)"."""
-        from .comparing import value_text
-
         if self.show is not None:
             return self.show(*case.args)
         pairs = zip(self.parameters, case.args, strict=True)
-        return f"{self.name}({', '.join(f'{name}={value_text(value)}' for name, value in pairs)})"
+        return f"{self.name}({', '.join(f'{name}={value_text(value, CALL_SHOWN)}' for name, value in pairs)})"
