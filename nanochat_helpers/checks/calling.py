@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import CoroutineType
 from typing import Any
 
 from .comparing import difference, is_tensor
@@ -21,7 +22,7 @@ from .limits import INTERRUPTED, Printed, Stopped, run
 
 TIME_LIMIT = 10.0  # seconds for all cases of an exercise together
 COPIED = 10_000  # entries of an answer that is copied, so that a later call cannot change it
-NOT_THE_STUDENTS = (str(Path(__file__).parents[1]), str(Path(traceback.__file__).parent), "<frozen")
+PACKAGE, PYTHON = str(Path(__file__).parents[1]), str(Path(traceback.__file__).parent)
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,9 @@ def _call(exercise, function, case, printed):
 
 
 def _kept(value):
-    """A copy of an answer, where that is quick; what cannot be copied stays itself."""
+    """A copy of an answer, where that is quick; what cannot be copied stays itself, and a coroutine is closed."""
+    if type(value) is CoroutineType:
+        value.close()
     if (type(value) in (list, dict, set) and len(value) <= COPIED) or (is_tensor(value) and value.numel() <= COPIED):
         with contextlib.suppress(Exception):
             return copy.deepcopy(value)
@@ -124,7 +127,7 @@ def _changed(exercise, before, after):
 def _line_of(error):
     """The last line of the student's own code that an error went through: "line 3: total = total + lenght"."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not frame.filename.startswith(NOT_THE_STUDENTS):
+        if not frame.filename.startswith((PACKAGE, PYTHON, "<frozen")) and "site-packages" not in frame.filename:
             code = frame.line or linecache.getline(frame.filename, frame.lineno or 0).strip()
             return f"line {frame.lineno}: {code}" if code else f"line {frame.lineno}"
     return ""

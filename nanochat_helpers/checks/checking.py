@@ -8,18 +8,22 @@ import difflib
 import os
 import re
 import sys
+import threading
+import types
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import CheckError
 from ..views.check import progress_html, progress_text
+from .comparing import value_text
 from .diagnosis import examine, problem
 from .exercise import Exercise
 from .result import FAILED, NOT_ATTEMPTED, PROBLEM, CheckResult
 from .sheets import SHEETS, find_exercise, sheet_exercises
 
 _NOT_GIVEN = object()
+_ONE_AT_A_TIME = threading.Lock()  # two at once would mix up what they print, and put each other's streams back
 
 
 @dataclass
@@ -42,12 +46,26 @@ def check(exercise_id: str, function: Any = _NOT_GIVEN) -> CheckResult:
     exercise = find_exercise(exercise_id) if isinstance(exercise_id, str) else None
     if exercise is None:
         return _strict(_unknown(exercise_id))
-    if function is _NOT_GIVEN:
-        names = sys._getframe(1).f_globals
-        result = examine(exercise, names[exercise.name]) if exercise.name in names else _not_there(exercise, names)
-    else:
-        result = examine(exercise, function)
+    if function is not _NOT_GIVEN:
+        return _strict(_remember(exercise, _examine_alone(exercise, function)))
+    caller = sys._getframe(1)
+    names = {**vars(sys.modules["__main__"]), **caller.f_globals, **caller.f_locals}
+    there = exercise.name in names
+    result = _examine_alone(exercise, names[exercise.name]) if there else _not_there(exercise, names)
     return _strict(_remember(exercise, result))
+
+
+def _examine_alone(exercise, function):
+    """Examine a function, one at a time; whatever goes wrong in the check itself becomes a sentence."""
+    if not _ONE_AT_A_TIME.acquire(blocking=False):
+        return problem(exercise, "Another check is running: wait until it is done, and call no `check` in a function.")
+    try:
+        return examine(exercise, function)
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"[:200]
+        return problem(exercise, f"The check itself broke, which should not happen. Show this to your teacher: {said}")
+    finally:
+        _ONE_AT_A_TIME.release()
 
 
 class Progress:
@@ -90,26 +108,44 @@ def _remember(exercise: Exercise, result: CheckResult) -> CheckResult:
 
 def _unknown(exercise_id):
     if not isinstance(exercise_id, str):
-        sentence = f'The exercise comes first, as a text: check("04.3", my_function). Given: {exercise_id!r:.60}.'
+        sentence = (
+            f'The exercise comes first, as a text: check("04.3", my_function). Given: {value_text(exercise_id, 60)}.'
+        )
         return CheckResult("?", "no exercise", PROBLEM, sentence)
-    digits = re.findall(r"\d+", exercise_id)
-    sheet = digits[0].zfill(2) if digits else ""
-    there = 'an exercise is named by its sheet and number, such as "04.3"'
+    numbers = re.findall(r"\d+", exercise_id)
+    sheet = numbers[0].zfill(2) if numbers else ""
+    there = 'an exercise is named by its sheet and number, such as "04.3".'
     if sheet in SHEETS:
         ids = [exercise.id for exercise in sheet_exercises(sheet)]
-        there = f"sheet {sheet} has {ids[0]} to {ids[-1]}"
+        meant = ".".join([sheet, *numbers[1:2]])
+        there = f'did you mean "{meant}"?' if meant in ids else f"sheet {sheet} has {ids[0]} to {ids[-1]}."
     shown = exercise_id[:20]
-    return CheckResult(shown, "no exercise", PROBLEM, f"There is no exercise {shown!r}: {there}.")
+    return CheckResult(shown or "?", "no exercise", PROBLEM, f"There is no exercise {shown!r}: {there}")
 
 
 def _not_there(exercise, names):
-    own = [name for name, value in names.items() if callable(value) and getattr(value, "__module__", "") == "__main__"]
-    near = difflib.get_close_matches(exercise.name, own, n=1, cutoff=0.6)
+    near = _nearest(exercise.name, [name for name, value in names.items() if _is_own(name, value)])
     if near:
-        sentence = f"There is no function `{exercise.name}`, but a `{near[0]}`: did you mean that? Then rename it."
+        sentence = (
+            f"There is no function `{exercise.name}`, but there is `{near}`. "
+            f"Is that yours? Then rename it to `{exercise.name}`, and run its cell again."
+        )
     else:
         sentence = f"There is no function `{exercise.name}` yet: run the cell that defines it, then this one again."
     return problem(exercise, sentence)
+
+
+def _is_own(name, value):
+    """Whether a name may stand for a function that the student wrote: not a module, nothing of the package."""
+    return type(value) in (types.FunctionType, type) and not (
+        name.startswith("_") or str(value.__module__).startswith(__package__.partition(".")[0])
+    )
+
+
+def _nearest(name, others):
+    lower = {other.lower(): other for other in others}
+    near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
+    return lower[near[0]] if near else ""
 
 
 def _strict(result: CheckResult) -> CheckResult:

@@ -141,8 +141,6 @@ def _around(text, place, limit):
 def _written(value, room, depth=0):
     """A value as Python writes it, in about `room` characters; never more work than that needs."""
     its_type = type(value)
-    if is_tensor(value):
-        return _tensor_text(value)
     if its_type is float:
         return f"{value:.6g}"
     if its_type in (str, bytes):
@@ -150,7 +148,7 @@ def _written(value, room, depth=0):
     if its_type in (list, tuple, set, frozenset, dict) and value and depth < 20:
         return _entries_written(value, room, depth)
     try:
-        return repr(value)
+        return _tensor_text(value) if is_tensor(value) else repr(value)
     except Exception as error:
         return f"a {its_type.__name__} that cannot be shown ({type(error).__name__})"
 
@@ -317,9 +315,9 @@ def _window(text, start):
 
 
 def _close(expected, got, tolerance):
-    if math.isnan(expected) or math.isnan(got):
-        return math.isnan(expected) and math.isnan(got)
     try:
+        if math.isnan(expected) or math.isnan(got):
+            return math.isnan(expected) and math.isnan(got)
         return math.isclose(expected, got, rel_tol=tolerance, abs_tol=tolerance)
     except OverflowError:  # a whole number too large for a float
         return False

@@ -169,9 +169,7 @@ def _raised(exercise, answer):
     if isinstance(error, NotImplementedError):
         return "A part is still to be written here (NotImplementedError): remove the `raise` line."
     if isinstance(error, InputAsked):
-        return (
-            f"It asks with input(){_at(answer)}: all it needs is in its parameters ({', '.join(exercise.parameters)})."
-        )
+        return f"It waits for somebody to type (input()){_at(answer)}: all it needs is in its parameters."
     if isinstance(error, RecursionError):
         return f"`{exercise.name}` calls itself without end{_at(answer)}: when should it stop calling itself?"
     if isinstance(error, SystemExit):

@@ -1,0 +1,422 @@
+"""Each way to be wrong has a sentence of its own, and a misunderstanding is recognised by its answers."""
+
+import asyncio
+import functools
+import math
+import time
+from collections import Counter
+
+import pytest
+import torch
+
+from nanochat_helpers.checks import diagnosis
+from nanochat_helpers.checks.diagnosis import examine
+from nanochat_helpers.checks.exercise import Case, Exercise, Misconception
+
+
+def double(values):
+    return [2 * value for value in values]
+
+
+def exercise_for(reference=double, args=([1, 2],), signature="f(values)", misconceptions=(), **options):
+    options = {"edge_cases": (Case(args, "two numbers"), Case(args), Case(args))} | options
+    return Exercise(
+        id="99.1",
+        title="A test",
+        points=1,
+        signature=signature,
+        reference=reference,
+        misconceptions=tuple(misconceptions),
+        random_case=lambda rng: ([rng.randint(0, 9) for _ in range(4)],) if reference is double else args,
+        n_random=5,
+        **options,
+    )
+
+
+def sentence_for(function, **options):
+    return examine(exercise_for(**options), function, seconds=0.5).sentence
+
+
+# --- what passes
+
+
+class Doubler:
+    def __call__(self, values):
+        return double(values)
+
+    def method(self, values):
+        return double(values)
+
+
+def with_a_default(values, factor=2, *rest, **more):
+    return [factor * value for value in values]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        double,
+        lambda values: double(values),
+        lambda *values: double(*values),
+        Doubler(),
+        Doubler().method,
+        functools.partial(with_a_default, factor=2),
+        functools.lru_cache(lambda *args: None).__wrapped__ and with_a_default,
+        functools.wraps(double)(lambda values: double(values)),
+    ],
+)
+def test_whatever_can_be_called_may_pass(function):
+    result = examine(exercise_for(), function)
+    assert result.passed
+    assert result.sentence == "All 8 public checks passed."
+
+
+def test_a_builtin_may_pass():
+    assert examine(exercise_for(reference=lambda values: sum(values), args=([1, 2],)), sum).passed
+    assert examine(exercise_for(reference=lambda a, b: max(a, b), args=(1, 2), signature="f(a, b)"), max).passed
+
+
+def test_printing_and_a_lambda_are_remarked_on_but_cost_nothing():
+    def prints(values):
+        print("hello")
+        return double(values)
+
+    assert examine(exercise_for(), prints).notes == ("What it prints is not shown here, and does not count.",)
+    assert "A lambda is fine" in examine(exercise_for(), lambda values: double(values)).notes[0]
+
+
+def test_a_check_takes_a_few_milliseconds():
+    examine(exercise_for(), double)
+    began = time.perf_counter()
+    examine(exercise_for(), double)
+    assert time.perf_counter() - began < 0.05
+
+
+# --- what cannot be called
+
+
+class AsClass:
+    pass
+
+
+async def waits(values):
+    return double(values)
+
+
+async def gives_later(values):
+    yield 1
+
+
+class LiesAboutItsClass:
+    @property
+    def __class__(self):
+        raise ValueError("who asks?")
+
+    def __call__(self, values):
+        return double(values)
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        (AsClass, "`f` is a class, and a function is asked for: begin with `def f(values):`."),
+        (waits, "`f` is defined with `async def`, so calling it does nothing yet: leave out `async`."),
+        (gives_later, "`f` is defined with `async def`, so calling it does nothing yet: leave out `async`."),
+        (functools.partial(waits), "`f` is defined with `async def`, so calling it does nothing yet: leave out"),
+        ([2, 4], "`f` should be a function, but it is a list ([2, 4]). Was the name used for something else?"),
+        (None, "`f` should be a function, but it is None"),
+        ("f", "'f' is a text: write the function's name without quotes, `check(\"99.1\", f)`."),
+        (lambda: 1, "`f` has the parameters (), but it should have (values): mend the line"),
+        (lambda values, factor: 1, "`f` has the parameters (values, factor), but it should have (values): mend"),
+        (lambda *, values: 1, "`f` has the parameters (values), but it should have (values): mend"),
+        (Doubler.method, "`f` has the parameters (self, values), but it should have (values): mend"),
+    ],
+)
+def test_what_cannot_be_checked_says_why(function, sentence):
+    result = examine(exercise_for(), function)
+    assert result.status == "problem"
+    assert result.sentence.startswith(sentence)
+
+
+def test_parameters_in_another_order_are_noticed_but_other_names_are_fine():
+    options = {"reference": lambda text, n: text * n, "args": ("ab", 2), "signature": "f(text, n)"}
+    found = sentence_for(lambda n, text: text * n, **options)
+    assert found == (
+        "`f` has the parameters (n, text), but it should have (text, n), in this order: "
+        "mend the line that begins with `def`."
+    )
+    assert examine(exercise_for(**options), lambda one, two: one * two).passed
+
+
+def test_a_signature_may_have_defaults_with_commas():
+    exercise = exercise_for(reference=lambda a, b: a, args=(1, 2), signature='f(a, b=(",", "."))')
+    assert exercise.parameters == ("a", "b")
+    assert examine(exercise, lambda a, b: a).passed
+
+
+# --- what comes back is wrong
+
+
+def calls_itself(values):
+    return calls_itself(values)
+
+
+def calls_the_other(values):
+    return calls_back(values)
+
+
+def calls_back(values):
+    return calls_the_other(values)
+
+
+def changes_its_input(values):
+    for place in range(len(values)):
+        values[place] *= 2
+    return values
+
+
+def prints_only(values):
+    print(double(values))
+
+
+def raises(values):
+    raise ValueError("no   such\nnumber")
+
+
+def half_written(values):
+    if len(values) > 2:
+        raise NotImplementedError
+    return double(values)
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        (lambda values: None, "It returned None; did you forget `return`?"),
+        (prints_only, "It printed `[2, 4]` and returned None: print only shows a value, `return` gives it back."),
+        (lambda values: (2 * value for value in values), "`f` has a `yield`, so it gives a generator: collect"),
+        (lambda values: waits(values), "`f` gives a coroutine, not a value: leave out `async`."),
+        (lambda values: gives_later(values), "`f` gives an asynchronous generator, not a value: leave out `async`"),
+        (lambda values: values.copy, "It returned a function, not a value: is a pair of brackets () missing after"),
+        (lambda values: double, "It returned a function, not a value: is a pair of brackets () missing where"),
+        (lambda values: torch.tensor(double(values)), "It should be a list, but it is a tensor: .tolist() makes"),
+        (changes_its_input, "It changes `values`, which belongs to whoever called it: work on a copy"),
+        (calls_itself, "`f` calls itself without end (in line "),
+        (calls_the_other, "`f` calls itself without end (in line "),
+        (raises, "It stopped with ValueError: no such number (in line "),
+        (half_written, "A part is still to be written here (NotImplementedError): remove the `raise` line."),
+        (lambda values: input("How many? "), "It waits for somebody to type (input()) (in line "),
+        (lambda values: exit(), "It ends Python itself (SystemExit)"),
+        (lambda values: values[7], "It stopped with IndexError: list index out of range (in line "),
+        (lambda values: [0] * 10**15, "It asks for more memory than there is"),
+        (len, "It should be a list, but it is a whole number."),
+    ],
+)
+def test_a_wrong_answer_has_its_sentence(function, sentence):
+    result = examine(exercise_for(), function, seconds=5)
+    assert result.status == "failed"
+    found = result.sentence.partition(" checks came out right. ")[2]
+    assert found.startswith(sentence)
+    assert found.endswith((".", "?"))
+
+
+def test_the_first_case_that_failed_is_shown():
+    result = examine(exercise_for(), lambda values: [2 * value for value in values[:1]] + values[1:])
+    assert (result.call, result.case_note) == ("f(values=[1, 2])", "two numbers")
+    assert (result.expected, result.got) == ("[2, 4]", "[2, 2]")
+    assert not result
+
+
+def test_a_stub_is_no_wrong_answer():
+    def stub(values):
+        raise NotImplementedError()
+
+    result = examine(exercise_for(), stub)
+    assert result.status == "not attempted"
+    assert "`# YOUR CODE HERE`" in result.sentence
+
+
+@pytest.mark.parametrize(
+    ("got", "sentence"),
+    [
+        (torch.tensor([1.0, math.nan]), "At place 1 (counted from 0) it should be 2, but it is nan (not a number"),
+        (torch.tensor([1, 2]), "The tensor should hold float32, but it holds int64: use .float()."),
+        (torch.tensor([[1.0, 2.0]]), "The tensor should have the shape (2,), but it has (1, 2)."),
+        (torch.nn.Parameter(torch.tensor([1.0, 2.0])), "It should be a tensor, but it is a parameter of a model"),
+        (torch.ones(2).to_sparse(), "The answer (a tensor) cannot be compared: "),
+    ],
+)
+def test_a_wrong_tensor_has_its_sentence(got, sentence):
+    assert sentence in sentence_for(lambda values: got, reference=lambda values: torch.tensor([1.0, 2.0]))
+
+
+def test_a_right_tensor_may_need_a_gradient():
+    exercise = exercise_for(reference=lambda values: torch.tensor([1.0, 2.0]))
+    assert examine(exercise, lambda values: torch.tensor([1.0, 2.0], requires_grad=True)).passed
+
+
+def test_a_counter_is_as_good_as_a_dict():
+    assert examine(exercise_for(reference=lambda values: dict(Counter(values))), Counter).status == "problem"
+    assert examine(exercise_for(reference=lambda values: dict(Counter(values))), lambda values: Counter(values)).passed
+
+
+def test_an_answer_that_says_it_is_equal_is_not_believed():
+    class Yes(list):
+        def __eq__(self, other):
+            return True
+
+        __hash__ = None
+
+    assert "something of type Yes" in sentence_for(lambda values: Yes())
+
+
+def test_an_answer_that_lies_about_its_class_is_named_by_its_type():
+    assert "something of type LiesAboutItsClass" in sentence_for(lambda values: LiesAboutItsClass())
+
+
+def test_where_an_error_is_right_another_class_or_none_is_not():
+    def positive(value):
+        if value < 0:
+            raise ValueError("below 0")
+        return value
+
+    def other(value):
+        return {}["a"] if value < 0 else value
+
+    options = {"reference": positive, "signature": "f(value)", "args": (-1,)}
+    assert "Here it should raise a ValueError, but it returned -1." in sentence_for(lambda value: value, **options)
+    assert "Here it should raise a ValueError, but it raised a KeyError (in line" in sentence_for(other, **options)
+    assert examine(exercise_for(**options), lambda value: positive(value)).passed
+    result = examine(exercise_for(**options), other)
+    assert (result.expected, result.got) == ("raises ValueError", "raises KeyError")
+
+
+def test_what_is_kept_from_call_to_call_is_remarked_on():
+    def grows(values, seen=[]):  # noqa: B006 - the trap itself
+        seen.extend(2 * value for value in values)
+        return seen
+
+    result = examine(exercise_for(), grows)
+    assert result.sentence.startswith("1 of 8 checks came out right.")
+    assert "a default such as `x=[]`" in result.notes[0]
+
+
+def test_long_arguments_and_answers_are_shown_short():
+    text = "word " * 2_000
+    exercise = exercise_for(reference=str.upper, args=(text,), signature="f(text)")
+    result = examine(exercise, lambda text: text[:5000].upper() + "x" + text[5001:].upper())
+    assert len(result.call) < 300
+    assert "x" in result.got and "x" not in result.expected
+    assert len(result.got) < 200
+
+
+def test_a_huge_wrong_answer_is_told_at_once():
+    began = time.perf_counter()
+    assert "There should be 2 entries, but there are 1000000" in sentence_for(lambda values: [1] * 1_000_000)
+    assert "It should be a list, but it is a text" in sentence_for(lambda values: "a" * 10_000_000)
+    assert time.perf_counter() - began < 2
+
+
+# --- too slow, too large, stopped
+
+
+def never_comes_back(values):
+    while True:
+        pass
+
+
+def test_the_sentence_tells_a_loop_without_end_from_slow_code():
+    def slow(values):
+        time.sleep(0.13)
+        return double(values)
+
+    calls = []
+
+    def stuck_later(values):
+        calls.append(1)
+        return double(values) if len(calls) < 3 else never_comes_back(values)
+
+    found = sentence_for(never_comes_back)
+    assert found.startswith("0 of 8 checks came out right; then it did not come back")
+    assert "Is there a loop that never ends?" in found
+    assert "it is too slow" in sentence_for(slow)
+    result = examine(exercise_for(), stuck_later, seconds=0.4)
+    assert result.sentence.startswith("2 of 8 checks came out right; then it did not come back")
+    assert (result.n_passed, result.call) == (2, "f(values=[1, 2])")
+
+
+def test_memory_that_grows_without_end_has_its_sentence(monkeypatch):
+    monkeypatch.setattr("nanochat_helpers.checks.limits.MEMORY", 100 * 1024**2)
+
+    def grows(values):
+        while True:
+            values += [0] * 10_000
+
+    result = examine(exercise_for(), grows)
+    assert "it took more and more memory" in result.sentence
+    assert "as it took too much memory" in result.notes[-1]
+
+
+# --- misunderstandings
+
+
+def added_two(values):
+    return [value + 2 for value in values]
+
+
+def fails_on_long_ones(values):
+    if len(values) > 2:
+        raise IndexError("too long")
+    return double(values)
+
+
+def never_ends(values):
+    return never_comes_back(values) if len(values) > 2 else double(values)
+
+
+ADDED = Misconception("added 2", added_two, "Twice 3 is not 5.")
+FAILS = Misconception("failed on long lists", fails_on_long_ones, "How long may a list be?")
+ENDLESS = Misconception("never ended", never_ends, "When does it end?")
+
+
+def test_a_misunderstanding_is_recognised_by_its_answers():
+    result = examine(exercise_for(misconceptions=[FAILS, ADDED]), lambda values: [2 + value for value in values])
+    assert (result.misconception, result.hints) == ("added 2", ("Twice 3 is not 5.",))
+
+
+def test_one_answer_more_or_less_is_no_misunderstanding():
+    exercise = exercise_for(misconceptions=[FAILS, ADDED])
+    result = examine(exercise, lambda values: added_two(values) if len(values) == 2 else double(values))
+    assert (result.misconception, result.hints) == ("", ())
+
+
+def test_a_function_that_raises_is_recognised_by_the_class_of_its_error():
+    def raises_elsewhere(values):
+        return double(values) if len(values) == 2 else [][1]
+
+    exercise = exercise_for(misconceptions=[ADDED, FAILS])
+    assert examine(exercise, raises_elsewhere).misconception == "failed on long lists"
+    assert examine(exercise, lambda values: double(values) if len(values) == 2 else {}[1]).misconception == ""
+
+
+def test_a_misconception_that_never_comes_back_does_not_hang_the_check(monkeypatch):
+    monkeypatch.setattr(diagnosis, "SEARCH_LIMIT", 0.3)
+    began = time.monotonic()
+    result = examine(exercise_for(misconceptions=[ENDLESS]), lambda values: double(values)[:2])
+    assert (result.status, result.misconception) == ("failed", "")
+    assert time.monotonic() - began < 2
+
+
+def test_an_unfinished_run_is_compared_as_far_as_it_came():
+    def wrong_and_endless(values):
+        return added_two(values)[:1] if len(values) == 2 else never_comes_back(values)
+
+    result = examine(exercise_for(misconceptions=[ADDED]), wrong_and_endless, seconds=0.3)
+    assert "There should be 2 entries, but there are 1" in result.sentence
+    assert result.notes == ("It was stopped after 3 checks, as the time was over.",)
+
+
+def test_no_coroutine_is_left_waiting(recwarn):
+    examine(exercise_for(), lambda values: waits(values))
+    assert not [warning for warning in recwarn if "never awaited" in str(warning.message)]
+    assert asyncio.iscoroutinefunction(waits)
