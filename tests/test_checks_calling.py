@@ -1,5 +1,6 @@
 """A student's function is called within limits, and the notebook is afterwards as it was, whatever the function did."""
 
+# ruff: noqa: SIM105, E722, B006 - these are the traps
 import _thread
 import builtins
 import itertools
@@ -103,7 +104,7 @@ def test_nan_in_an_input_is_no_change():
 
 
 def test_an_answer_is_kept_as_it_was_when_it_came():
-    def f(x, seen=[]):  # noqa: B006 - the trap itself
+    def f(x, seen=[]):
         seen.append(x)
         return seen
 
@@ -132,7 +133,7 @@ def swallows_everything(x):
     while True:
         try:
             time.sleep(0.01)
-        except:  # noqa: E722 - the trap itself
+        except:
             pass
 
 
@@ -201,7 +202,7 @@ def test_what_cannot_be_stopped_is_said_and_hurts_nobody(monkeypatch, capsys):
             while not wake.is_set():
                 try:
                     time.sleep(0.02)
-                except:  # noqa: E722 - the trap itself
+                except:
                     print("still here")
         finally:
             wake.set()

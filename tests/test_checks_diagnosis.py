@@ -1,6 +1,6 @@
 """Each way to be wrong has a sentence of its own, and a misunderstanding is recognised by its answers."""
 
-import asyncio
+# ruff: noqa: PLW0108 - a lambda is what a student wrote
 import functools
 import math
 import time
@@ -61,7 +61,7 @@ def with_a_default(values, factor=2, *rest, **more):
         Doubler(),
         Doubler().method,
         functools.partial(with_a_default, factor=2),
-        functools.lru_cache(lambda *args: None).__wrapped__ and with_a_default,
+        functools.lru_cache(with_a_default).__wrapped__,
         functools.wraps(double)(lambda values: double(values)),
     ],
 )
@@ -292,7 +292,7 @@ def test_where_an_error_is_right_another_class_or_none_is_not():
 
 
 def test_what_is_kept_from_call_to_call_is_remarked_on():
-    def grows(values, seen=[]):  # noqa: B006 - the trap itself
+    def grows(values, seen=[]):  # noqa: B006
         seen.extend(2 * value for value in values)
         return seen
 
@@ -392,7 +392,7 @@ def test_one_answer_more_or_less_is_no_misunderstanding():
 
 def test_a_function_that_raises_is_recognised_by_the_class_of_its_error():
     def raises_elsewhere(values):
-        return double(values) if len(values) == 2 else [][1]
+        return double(values) if len(values) == 2 else list()[1]  # noqa: C408
 
     exercise = exercise_for(misconceptions=[ADDED, FAILS])
     assert examine(exercise, raises_elsewhere).misconception == "failed on long lists"
@@ -419,4 +419,3 @@ def test_an_unfinished_run_is_compared_as_far_as_it_came():
 def test_no_coroutine_is_left_waiting(recwarn):
     examine(exercise_for(), lambda values: waits(values))
     assert not [warning for warning in recwarn if "never awaited" in str(warning.message)]
-    assert asyncio.iscoroutinefunction(waits)

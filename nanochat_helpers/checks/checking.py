@@ -108,9 +108,8 @@ def _remember(exercise: Exercise, result: CheckResult) -> CheckResult:
 
 def _unknown(exercise_id):
     if not isinstance(exercise_id, str):
-        sentence = (
-            f'The exercise comes first, as a text: check("04.3", my_function). Given: {value_text(exercise_id, 60)}.'
-        )
+        given = value_text(exercise_id, 60)
+        sentence = f'The exercise comes first, as a text in quotes: check("04.3", my_function). Given: {given}.'
         return CheckResult("?", "no exercise", PROBLEM, sentence)
     numbers = re.findall(r"\d+", exercise_id)
     sheet = numbers[0].zfill(2) if numbers else ""

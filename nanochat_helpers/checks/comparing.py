@@ -143,6 +143,8 @@ def _written(value, room, depth=0):
     its_type = type(value)
     if its_type is float:
         return f"{value:.6g}"
+    if its_type in (types.FunctionType, types.BuiltinFunctionType):
+        return value.__name__
     if its_type in (str, bytes):
         return repr(value[:room]) + (f" … ({len(value):,} characters)" if len(value) > room else "")
     if its_type in (list, tuple, set, frozenset, dict) and value and depth < 20:
