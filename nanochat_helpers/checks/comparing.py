@@ -13,7 +13,7 @@ import types
 from typing import Any
 
 TOLERANCE = 1e-4  # of the value, and of 1: far above what another order of adding changes in float32
-SHOWN = 160  # characters of a value that are shown
+SHOWN = 240  # characters of a value that are shown
 WRITTEN = 20_000  # characters of two values in which the place where they part is looked for
 
 KINDS = {
@@ -230,12 +230,11 @@ def _dtype(tensor):
 
 def _sequence_difference(expected, got, tolerance, where):
     if len(expected) != len(got):
-        parting = next(
-            (place for place, pair in enumerate(zip(expected, got, strict=False)) if _difference(*pair, tolerance, "")),
-            None,
-        )
+        pairs = enumerate(zip(expected, got, strict=False))
+        parting = next((place for place, pair in pairs if _difference(*pair, tolerance, "")), None)
         first = f", and the first difference is at place {parting} (counted from 0)" if parting is not None else ""
-        return _sentence(where, f"there should be {_entries(len(expected))}, but there are {len(got)}{first}.")
+        there = f"there {'is' if len(got) == 1 else 'are'} {len(got)}"
+        return _sentence(where, f"there should be {_entries(len(expected))}, but {there}{first}.")
     for place, (one, other) in enumerate(zip(expected, got, strict=True)):
         found = _difference(one, other, tolerance, f"{where}[{place}]")
         if found:
@@ -287,10 +286,10 @@ def _text_difference(expected, got, where):
     if parting == len(expected):
         return _sentence(where, f"it goes on where it should end: {_window(got, parting)} is too much.")
     should, does = _window(expected, parting), _window(got, parting)
-    return _sentence(
-        where,
-        f"from character {parting} on (counted from 0) it should read {should}, but it reads {does}.",
-    )
+    if parting == 0:
+        return _sentence(where, f"it should begin with {should}, but it begins with {does}.")
+    text = f"from character {parting} on (counted from 0) it should read {should}, but it reads {does}."
+    return _sentence(where, text)
 
 
 def _parting(one, other):

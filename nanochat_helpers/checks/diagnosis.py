@@ -188,7 +188,10 @@ def _message(error):
 
 
 def _at(answer):
-    return f" (in {answer.line})" if answer.line else ""
+    """Where it happened: " (in line 3: `total = total + lenght`)"."""
+    place, _, code = answer.line.partition(": ")
+    shown = f": `{code}`" if code and "`" not in code else ""
+    return f" (in {place}{shown})" if place else ""
 
 
 def _unfinished(exercise, cases, came, notes, seconds):

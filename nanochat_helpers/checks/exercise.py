@@ -14,7 +14,6 @@ from typing import Any
 from .comparing import difference, value_text
 
 PUBLIC_SEED = 2026  # what `check` draws its random cases from; a grader takes another seed
-CALL_SHOWN = 240  # characters of one argument where a call is shown
 
 
 @dataclass(frozen=True)
@@ -92,4 +91,4 @@ class Exercise:
         if self.show is not None:
             return self.show(*case.args)
         pairs = zip(self.parameters, case.args, strict=True)
-        return f"{self.name}({', '.join(f'{name}={value_text(value, CALL_SHOWN)}' for name, value in pairs)})"
+        return f"{self.name}({', '.join(f'{name}={value_text(value)}' for name, value in pairs)})"

@@ -45,7 +45,7 @@ class CheckResult:
     @property
     def rows(self) -> list[tuple[str, str]]:
         """The case that did not come out right, as pairs of a word and a text."""
-        pairs = [("call", self.call), ("special", self.case_note), ("expected", self.expected), ("got", self.got)]
+        pairs = [("call", self.call), ("note", self.case_note), ("expected", self.expected), ("got", self.got)]
         return [(word, text) for word, text in pairs if text]
 
     def __repr__(self) -> str:

@@ -5,6 +5,8 @@ none of them is needed; everything that comes from a student is escaped.
 """
 
 import html
+import re
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,65 +21,92 @@ WORDS = {
 }
 CLASSES = {"passed": "good", "failed": "bad", "not attempted": "none", "problem": "bad"}
 
+WIDTH = 80  # columns of a terminal
+_STRESSED = re.compile(r"(?<![\w*])\*(\w(?:[^*]*\w)?)\*(?![\w*])")
+INDENT = 12  # columns before a value: "  expected  "
+
 _STYLE = """<style>
 .nc-check{border-left:.4em solid #888;padding:.35em .9em .5em;max-width:52em;margin:.2em 0}
 .nc-check.nc-good{border-color:#009E73}.nc-check.nc-bad{border-color:#D55E00;border-left-style:double}
 .nc-check.nc-none{border-left-style:dashed}
-.nc-check h4{font-size:1.08em;margin:0 0 .25em;font-weight:700}
-.nc-check h4 span{font-weight:400;opacity:.85}
-.nc-check dl{display:grid;grid-template-columns:max-content 1fr;gap:.15em .9em;margin:.5em 0}
-.nc-check dt{opacity:.8}.nc-check dd{margin:0;font-family:var(--jp-code-font-family,ui-monospace,Menlo,Consolas,
- "DejaVu Sans Mono",monospace);font-size:.92em;overflow-wrap:anywhere;white-space:pre-wrap}
-.nc-check .nc-clue{background:rgba(86,180,233,.2);border-radius:.4em;padding:.35em .7em;margin:.4em 0}
-.nc-progress{border-collapse:collapse}.nc-progress td,.nc-progress th{padding:.2em .9em .2em 0;text-align:left}
-.nc-progress td:last-child,.nc-progress th:last-child{text-align:right;padding-right:0}
-.nc-progress tfoot td{border-top:1px solid rgba(128,128,128,.6);font-weight:700}
-@container (max-width:640px){.nc-check dl{grid-template-columns:1fr}.nc-check dd{margin-bottom:.3em}}
+.nc .nc-check p{margin:0 0 .4em}
+.nc .nc-check .nc-check-head{font-size:1.15em;margin-bottom:.25em}.nc-check-head span{opacity:.85}
+.nc .nc-check code{font-size:.95em;background:rgba(128,128,128,.16);border-radius:.25em;padding:.05em .25em;
+ overflow-wrap:anywhere}
+.nc .nc-check dl{display:grid;grid-template-columns:max-content 1fr;gap:.2em .9em;margin:.5em 0}
+.nc .nc-check dt{opacity:.8;font-weight:400;margin:0}.nc .nc-check dd{margin:0;overflow-wrap:anywhere}
+.nc .nc-check dd.nc-mono{font-size:.95em;white-space:pre-wrap}
+.nc .nc-check .nc-clue{background:rgba(86,180,233,.2);border-radius:.4em;padding:.35em .7em;margin:.4em 0}
+.nc table.nc-progress{border-collapse:collapse;font-size:1em}
+.nc .nc-progress :is(td,th){padding:.25em .9em .25em 0;text-align:left;vertical-align:top;background:none}
+.nc .nc-progress :is(td,th):last-child{text-align:right;padding-right:0;white-space:nowrap}
+.nc .nc-progress tfoot td{border-top:1px solid rgba(128,128,128,.6);font-weight:700}
+@container (max-width:640px){.nc .nc-check dl{grid-template-columns:1fr;gap:0}.nc .nc-check dd{margin-bottom:.4em}}
 </style>"""
 
 
 def check_html(result: Any) -> str:
     """A card: sign and word, the sentence, the case that did not come out right, the hints."""
     sign, word = SIGNS[result.status], WORDS[result.status]
-    head = f"{sign} {word}: {html.escape(result.exercise_id)} <span>{html.escape(result.title)}</span>"
-    rows = "".join(f"<dt>{word}</dt><dd>{html.escape(text)}</dd>" for word, text in result.rows)
+    title = f"{html.escape(result.exercise_id)} <span>{html.escape(result.title)}</span>"
+    head = f'<p class="nc-check-head"><b><span aria-hidden="true">{sign}</span> {word}:</b> {title}</p>'
+    rows = "".join(_row(name, text) for name, text in result.rows)
     clues = "".join(f'<p class="nc-clue"><b>Hint:</b> {_prose(hint)}</p>' for hint in result.hints)
     notes = "".join(f'<p class="nc-dim">{_prose(note)}</p>' for note in result.notes)
     body = (
-        f'{_STYLE}<div class="nc-check nc-{CLASSES[result.status]}" role="status"><h4>{head}</h4>'
-        f"<p>{_prose(result.sentence)}</p>{f'<dl>{rows}</dl>' if rows else ''}{clues}{notes}</div>"
+        f'{_STYLE}<div class="nc-check nc-{CLASSES[result.status]}">{head}<p>{_prose(result.sentence)}</p>'
+        f"{f'<dl>{rows}</dl>' if rows else ''}{clues}{notes}</div>"
     )
     return figure(body, label=f"{word}: exercise {result.exercise_id}, {result.title}")
+
+
+def _row(name, text):
+    shown = f"<dd>{_prose(text)}</dd>" if name == "note" else f'<dd class="nc-mono">{html.escape(text)}</dd>'
+    return f"<dt>{name}</dt>{shown}"
 
 
 def check_text(result: Any) -> str:
     """The same as lines of text, for a terminal."""
     lines = [f"{WORDS[result.status]}: {result.exercise_id} {result.title}", result.sentence]
-    lines += [f"  {word:<9} {text}" for word, text in result.rows]
+    lines += [f"{'  ' + name:<{INDENT}}{text}" for name, text in result.rows]
     lines += [f"Hint: {hint}" for hint in result.hints]
-    return "\n".join([*lines, *result.notes])
+    return "\n".join(_wrapped(line) for line in [*lines, *result.notes])
+
+
+def _wrapped(line):
+    """A line as lines of at most 80 characters; a value goes on below its beginning."""
+    below = " " * (INDENT if line.startswith("  ") else 0)
+    pieces = line.splitlines() or [""]
+    pieces[1:] = [below + piece for piece in pieces[1:]]
+    return "\n".join(textwrap.fill(piece, WIDTH, subsequent_indent=below, break_on_hyphens=False) for piece in pieces)
 
 
 def progress_html(title: str, results: Sequence[tuple[Any, int]]) -> str:
     """A table with a row for each exercise (its latest result, its points) and the sum of what has passed."""
-    rows = "".join(
-        f"<tr><td>{html.escape(result.exercise_id)} {html.escape(result.title)}</td>"
-        f"<td>{SIGNS[result.status]} {WORDS[result.status]}</td><td>{points if result.passed else 0} of {points}</td></tr>"
-        for result, points in results
-    )
+    rows = "".join(_progress_row(result, points) for result, points in results)
     reached, most = progress_points(results)
-    table = (
-        "<table class='nc-progress'><thead><tr><th>exercise</th><th>public checks</th><th>points</th></tr></thead>"
-        f"<tbody>{rows}</tbody><tfoot><tr><td>{html.escape(title)}</td><td></td><td>{reached} of {most}</td></tr></tfoot>"
-        "</table>"
-    )
+    head = "<thead><tr><th>exercise</th><th>public checks</th><th>points</th></tr></thead>"
+    foot = f"<tfoot><tr><td>{html.escape(title)}</td><td></td><td>{reached} of {most}</td></tr></tfoot>"
+    table = f'<table class="nc-progress">{head}<tbody>{rows}</tbody>{foot}</table>'
     return figure(_STYLE + table, label=f"{title}: {reached} of {count(most, 'point')}")
+
+
+def _progress_row(result, points):
+    sign, word, reached = SIGNS[result.status], WORDS[result.status], points if result.passed else 0
+    return (
+        f"<tr><td>{html.escape(result.exercise_id)} {html.escape(result.title)}</td>"
+        f'<td><span aria-hidden="true">{sign}</span> {word}</td><td>{reached} of {points}</td></tr>'
+    )
 
 
 def progress_text(title: str, results: Sequence[tuple[Any, int]]) -> str:
     """The same as lines of text."""
     reached, most = progress_points(results)
-    lines = [f"{result.exercise_id} {result.title}: {WORDS[result.status]} ({points})" for result, points in results]
+    lines = [
+        f"{SIGNS[result.status]} {result.exercise_id} {result.title}: {WORDS[result.status]} "
+        f"({points if result.passed else 0} of {count(points, 'point')})"
+        for result, points in results
+    ]
     return "\n".join([*lines, f"{title}: {reached} of {count(most, 'point')}"])
 
 
@@ -87,8 +116,10 @@ def progress_points(results: Sequence[tuple[Any, int]]) -> tuple[int, int]:
 
 
 def _prose(text):
-    """A sentence in which `code` stands between backticks."""
+    """A sentence in which `code` stands between backticks, and *a word* that matters between stars."""
     parts = html.escape(text).split("`")
     if len(parts) % 2 == 0:
         return "`".join(parts)
-    return "".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts))
+    return "".join(
+        f"<code>{part}</code>" if place % 2 else _STRESSED.sub(r"<em>\1</em>", part) for place, part in enumerate(parts)
+    )
