@@ -37,6 +37,11 @@ def room_by_counting(prompt_length, max_new_tokens, max_length, context_length):
     return n
 
 
+def room_of_a_range(prompt_length, max_new_tokens, max_length, context_length):
+    end = max_length if max_new_tokens is None else prompt_length + max_new_tokens
+    return len(range(prompt_length, min(end, context_length)))
+
+
 def greedy_for(model, ids, limit, ends):
     ids = list(ids)
     start = len(ids)
@@ -115,6 +120,14 @@ def write_for_else(model, ids, needles, ends):
     return ids[n:], finish_reason
 
 
+def write_cut_afterwards(model, ids, needles, ends):
+    new = []
+    for u in needles:
+        new.append(draw(model([*ids, *new]), u))
+    place = next((place for place, token in enumerate(new) if token in ends), None)
+    return new[:place], "length" if place is None else "stop"
+
+
 def cut_one_after_another(text, stop):
     for string in stop:
         text = text.split(string)[0]
@@ -181,10 +194,30 @@ def let_through_recursion(pieces, stop, waiting=""):
     return [text[:place], *let_through_recursion(pieces[1:], stop, text[place:])]
 
 
+def let_through_with_regex(pieces, stop):
+    beginnings = "|".join(re.escape(stop[:size]) for size in range(len(stop) - 1, -1, -1))
+    shown, n_shown, text = [], 0, ""
+    for number, piece in enumerate(pieces, start=1):
+        text += piece
+        found = re.search(re.escape(stop), text)
+        last = number == len(pieces)
+        end = found.start() if found else len(text) if last else re.search(rf"(?:{beginnings})\Z", text).start()
+        shown.append(text[n_shown:end])
+        n_shown = end
+        if found:
+            break
+    return shown
+
+
 SECOND = {
-    "05.1": (room_of_the_package, room_with_ifs, room_by_counting),
+    "05.1": (room_of_the_package, room_with_ifs, room_by_counting, room_of_a_range),
     "05.2": (greedy_for, greedy_recursion, greedy_cut_afterwards, greedy_with_tensors),
-    "05.3": (write_while, write_with_own_draw, write_for_else),
+    "05.3": (write_while, write_with_own_draw, write_for_else, write_cut_afterwards),
     "05.4": (cut_one_after_another, cut_character_by_character, cut_with_regex, cut_shortest),
-    "05.5": (let_through_all_the_text, let_through_character_by_character, let_through_recursion),
+    "05.5": (
+        let_through_all_the_text,
+        let_through_character_by_character,
+        let_through_recursion,
+        let_through_with_regex,
+    ),
 }

@@ -1,6 +1,8 @@
 """Right solutions of sheet 11, written in other ways than ours: none may be refused."""
 
+import bisect
 import math
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -20,16 +22,9 @@ def grid_of_a_tensor(row, bits):
     return (lowest, (highest - lowest) / ((1 << bits) - 1))
 
 
-def quantize_with_a_loop(row, bits):
-    low, high = min(row), max(row)
-    step = (high - low) / (2**bits - 1)
-    codes = []
-    for weight in row:
-        if step == 0:
-            codes.append(0)
-        else:
-            codes.append(int((weight - low) / step + 0.5))
-    return codes
+def grid_of_a_linspace(row, bits):
+    levels = np.linspace(min(row), max(row), 2**bits)
+    return float(levels[0]), float(levels[1] - levels[0])
 
 
 def quantize_by_the_nearest_level(row, bits):
@@ -39,14 +34,6 @@ def quantize_by_the_nearest_level(row, bits):
         return [0] * len(row)
     levels = [lowest + number * step for number in range(2**bits)]
     return [min(range(2**bits), key=lambda number: (abs(levels[number] - weight), -number)) for weight in row]
-
-
-def quantize_with_divmod(row, bits):
-    top = 2**bits - 1
-    width = max(row) - min(row)
-    if width == 0:
-        return [0 for _ in row]
-    return [math.floor((weight - min(row)) * top / width + 0.5) for weight in row]
 
 
 def quantize_with_torch(row, bits):
@@ -63,15 +50,13 @@ def quantize_with_floor_division(row, bits):
     return [int((weight - lowest + step / 2) // step) if step else 0 for weight in row]
 
 
-def quantize_with_round_and_a_half(row, bits):
-    lowest = min(row)
-    step = (max(row) - lowest) / (2**bits - 1) or 1
-    codes = []
-    for weight in row:
-        steps = (weight - lowest) / step
-        below = int(steps)
-        codes.append(below + 1 if steps - below >= 0.5 else below)
-    return codes
+def quantize_between_the_levels(row, bits):
+    lowest, highest = min(row), max(row)
+    if lowest == highest:
+        return [0] * len(row)
+    step = (highest - lowest) / (2**bits - 1)
+    borders = [lowest + (number + 0.5) * step for number in range(2**bits - 1)]
+    return [bisect.bisect_right(borders, weight) for weight in row]
 
 
 def dequantize_in_place(codes, lowest, step):
@@ -106,6 +91,16 @@ def errors_of_tensors(row, back):
     return apart.max().item(), apart.mean().item()
 
 
+def errors_with_numpy(row, back):
+    apart = np.abs(np.subtract(row, back))
+    return float(apart.max()), float(apart.mean())
+
+
+def errors_sorted(row, back):
+    apart = sorted(max(pair) - min(pair) for pair in zip(row, back, strict=True))
+    return apart[-1], math.fsum(apart) / len(apart)
+
+
 def megabytes_by_blocks(n_weights, bits, block_size):
     all_bits = n_weights * bits
     if block_size is not None:
@@ -116,6 +111,11 @@ def megabytes_by_blocks(n_weights, bits, block_size):
 def megabytes_by_weight(n_weights, bits, block_size=None):
     per_weight = bits if block_size is None else bits + 32 / block_size
     return per_weight / 8 * n_weights / 10**6
+
+
+def megabytes_with_fractions(n_weights, bits, block_size):
+    per_weight = Fraction(bits) if block_size is None else bits + Fraction(2 * 16, block_size)
+    return float(n_weights * per_weight / (8 * 10**6))
 
 
 def kl_with_a_loop(probs, other):
@@ -141,17 +141,15 @@ def kl_with_torch(probs, other):
 
 
 SECOND = {
-    "11.1": (grid_with_a_sorted_row, grid_of_a_tensor),
+    "11.1": (grid_with_a_sorted_row, grid_of_a_tensor, grid_of_a_linspace),
     "11.2": (
-        quantize_with_a_loop,
         quantize_by_the_nearest_level,
-        quantize_with_divmod,
         quantize_with_torch,
         quantize_with_floor_division,
-        quantize_with_round_and_a_half,
+        quantize_between_the_levels,
     ),
     "11.3": (dequantize_in_place, dequantize_by_recursion, dequantize_with_numpy),
-    "11.4": (errors_with_a_loop, errors_of_tensors),
-    "11.5": (megabytes_by_blocks, megabytes_by_weight),
+    "11.4": (errors_with_a_loop, errors_of_tensors, errors_with_numpy, errors_sorted),
+    "11.5": (megabytes_by_blocks, megabytes_by_weight, megabytes_with_fractions),
     "11.6": (kl_with_a_loop, kl_of_two_means, kl_of_ratios, kl_with_torch),
 }

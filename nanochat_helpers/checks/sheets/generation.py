@@ -88,7 +88,7 @@ def _length_wins(prompt_length, max_new_tokens, max_length, context_length):
 def _room_case(rng):
     which = rng.choice(("new", "length", "length", "both", "both"))
     max_new_tokens = None if which == "length" else rng.randint(1, 80)
-    max_length = None if which == "new" else rng.randint(1, 80)
+    max_length = None if which == "new" else rng.randint(1, 120)
     return rng.randint(1, 60), max_new_tokens, max_length, rng.choice((50, 100))
 
 
@@ -102,7 +102,9 @@ ROOM = Exercise(
         Case((30, None, 50, 2048), "only max_length is set"),
         Case((30, 40, None, 2048), "only max_new_tokens is set"),
         Case((30, 40, 50, 2048), "both are set"),
+        Case((30, 10, 50, 2048), "both are set, and max_length leaves more"),
         Case((2000, 100, None, 2048), "the context is nearly full"),
+        Case((2000, None, 4000, 2048), "max_length is more than the context has"),
         Case((30, None, 20, 2048), "the prompt alone is longer than max_length"),
         Case((3000, 100, None, 2048), "the prompt alone is longer than the context"),
     ),
@@ -223,6 +225,7 @@ GREEDY = Exercise(
         Case((GREEDY_ROWS, [2, 0], 8, [3]), "the model wants to end at once"),
         Case((GREEDY_ROWS, [2, 0], 6, [2]), "the end token never comes"),
         Case((GREEDY_ROWS, [2, 1], 8, [3, 4]), "there are two end tokens"),
+        Case((GREEDY_ROWS, [0, 3], 8, [3]), "the prompt ends with an end token, which means nothing there"),
     ),
     random_case=_greedy_case,
     n_random=30,
@@ -321,7 +324,7 @@ def _length_first(next_token_probs, input_ids, needles, end_ids):
 
 
 def _pair_difference(expected, got):
-    if type(got) is list:
+    if type(got) is list and type(expected) is tuple:
         return "It should return two things: `return new_ids, finish_reason`. (Without brackets: that makes a tuple.)"
     return difference(expected, got)
 
@@ -455,6 +458,7 @@ CUT = Exercise(
         Case(("Paris.\nQ: And Spain?", ["\nQ:"])),
         Case(("Paris.", ["\nQ:"]), "there is no stop string in the text"),
         Case(("One ## two END three", ["END", "##"]), "both are there, and the second of the list comes first"),
+        Case(("a END b ## c <e>", ["##", "END", "<e>"]), "all three are there, and the second of the list comes first"),
         Case(("a END b END c", ["END"]), "the stop string is there twice"),
         Case(("Paris.", []), "no stop strings"),
         Case(("ENDless", ["END"]), "the text begins with a stop string"),
@@ -608,7 +612,7 @@ STREAM = Exercise(
         ),
         Case((["Hi", "\nUs", "ual"], "\nUser:"), "only the beginning of the stop string comes"),
         Case((["Hi\nUs", "er: Me"], "\nUser:"), "the beginning is the end of a longer piece"),
-        Case((["Hi", "!\nUser:"], "\nUser:"), "the stop string comes in one piece, after other text"),
+        Case((["Hi", "!\nUser: A\nUser: B"], "\nUser:"), "in one piece, after other text, and then once more"),
         Case((["Hi", "\n"], "\nUser:"), "the pieces end while text is waiting"),
         Case((["a", "a", "a", "b", "c"], "aab"), "the stop string begins at the second a"),
         Case(([], "\nUser:"), "no pieces"),

@@ -1,7 +1,9 @@
 """Sheet 10: find passages and put them into the prompt. Passages are lists of words; no model is needed."""
 
 import math
+from typing import Any
 
+from ..comparing import difference
 from ..exercise import Case, Exercise, Misconception
 
 K1, B = 1.5, 0.75  # how soon BM25's counts are squeezed, and how much the length matters; bm25s has the same
@@ -39,6 +41,10 @@ def _inside_words(word, passages):
 
 def _at_least_one(word, passages):
     return _rarity(len(passages), int(any(word in passage for passage in passages)))
+
+
+def _among_the_passages(word, passages):
+    return _rarity(len(passages), passages.count(word))
 
 
 TOY_PASSAGES = [["the", "cat", "sleeps"], ["the", "robot"], ["the", "cats"], ["the", "cat", "eats", "the", "fish"]]
@@ -79,6 +85,11 @@ RARITY = Exercise(
             "stopped at the first passage that has it",
             _at_least_one,
             "Yours knows only 0 and 1. How many passages of all have the word?",
+        ),
+        Misconception(
+            "looked for a word in a list of passages",
+            _among_the_passages,
+            "Your `n_with` is always 0. `passages` is a list of lists: is one entry of it a word, or a whole passage?",
         ),
     ),
     hints=(
@@ -229,6 +240,14 @@ def _looked_up_by_score(scores, k, min_score):
     return [scores.index(score) for score in sorted(scores, reverse=True) if score >= min_score][:k]
 
 
+def _places_difference(expected: Any, got: Any) -> str | None:
+    """As `difference`, but numbers such as 0.9 are no whole numbers that went wrong: they are the scores."""
+    found = difference(expected, got)
+    if found and type(got) is list and any(type(entry) is float and entry % 1 for entry in got):
+        return "There are scores in your list. It should hold their places: whole numbers, counted from 0."
+    return found
+
+
 def _top_case(rng):
     scores = [rng.randint(0, 9) / 10 for _ in range(rng.randint(2, 8))]
     return scores, rng.randint(1, 5), rng.choice([*scores, rng.randint(0, 9) / 10])
@@ -249,6 +268,7 @@ TOP_PASSAGES = Exercise(
         Case(([], 3, 0.3), "no passage at all"),
     ),
     random_case=_top_case,
+    compare=_places_difference,
     misconceptions=(
         Misconception(
             "sorted ascending",
@@ -539,7 +559,7 @@ MEAN_RECIPROCAL_RANK = Exercise(
     signature="mean_reciprocal_rank(places, k)",
     reference=mean_reciprocal_rank,
     edge_cases=(
-        Case(([2, None, 1, 4], 3)),
+        Case(([1, None, 2, 5], 4)),
         Case(([1, 2, 3], 3), "all were found, and place k counts, too"),
         Case(([5, 1], 3), "a place behind the first k"),
         Case(([None, 2, None, 2, 1], 3), "more questions than k"),

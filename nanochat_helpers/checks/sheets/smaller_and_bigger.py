@@ -149,7 +149,8 @@ def _even_halves(row, bits):
 
 
 def _gave_weights(row, bits):
-    return dequantize(quantize(row, bits), *grid(row, bits))
+    codes = quantize(row, bits)
+    return dequantize(codes, *grid(row, bits)) if any(codes) else codes  # equal weights: the sheet gives the codes
 
 
 QUANTIZE = Exercise(
@@ -334,6 +335,7 @@ ERRORS = Exercise(
         Case(([0.5, 1.5], [0.75, 1.25]), "one error up, one down"),
         Case(([2.0, 4.0], [2.0, 4.0]), "nothing was lost"),
         Case(([-3.0], [-2.5]), "a single weight"),
+        Case(([0.25, -1.0], [-0.25, -1.0]), "a weight comes back with the other sign"),
     ),
     random_case=_errors_case,
     misconceptions=(
