@@ -38,12 +38,12 @@ def entropy_with_surprise(probs):
     return sum((p * surprise_of_one_in(p) for p in probs.tolist() if p), 0)
 
 
-def entropy_without_nan(probs):
-    return float(torch.nan_to_num(probs * -torch.log2(probs)).sum())
-
-
 def entropy_tiny_number(probs):
     return -(probs * (probs + 1e-12).log2()).sum().item()
+
+
+def entropy_by_nansum(probs):
+    return -torch.nansum(probs * probs.log2()).item()
 
 
 def entropy_of_torch(probs):
@@ -62,8 +62,11 @@ def softmax_logsumexp(logits):
     return torch.exp(logits - torch.logsumexp(logits, dim=0))
 
 
-def softmax_of_torch(logits):
-    return torch.nn.functional.softmax(logits, dim=0)
+def softmax_of_numpy(logits):
+    """Calculated with more digits, then made float32 again."""
+    values = logits.double().numpy()
+    powers = np.exp(values - values.max())
+    return torch.from_numpy(powers / powers.sum()).float()
 
 
 def softmax_pairwise(logits):
@@ -81,6 +84,16 @@ def perplexity_of_statistics(probs):
     return 1 / statistics.geometric_mean(probs)
 
 
+def perplexity_step_by_step(probs):
+    """The mean so far, moved a little by each token."""
+    if not probs:
+        raise ValueError("no token")
+    bits = 0
+    for count, prob in enumerate(probs, start=1):
+        bits += (math.log2(1 / prob) - bits) / count
+    return math.pow(2, bits)
+
+
 def perplexity_mean(probs):
     return 2 ** statistics.mean([-math.log2(p) for p in probs])
 
@@ -91,34 +104,24 @@ def perplexity_torch(probs):
     return (2 ** -torch.tensor(probs).log2().mean()).item()
 
 
-def perplexity_of_roots(probs):
-    if not probs:
-        raise ValueError("no token")
-    value = 1
-    for p in probs:
-        value *= (1 / p) ** (1 / len(probs))
-    return value
-
-
 def best_by_tensor_sort(logits, n):
     values, order = torch.softmax(logits, dim=0).sort(descending=True, stable=True)
     return list(zip(order[:n].tolist(), values[:n].tolist(), strict=True))
-
-
-def best_by_taking_away(logits, n):
-    probs = logits.softmax(-1).tolist()
-    left = dict(enumerate(probs))
-    best = []
-    while left and len(best) < n:
-        token_id = max(left, key=left.get)
-        best.append((token_id, left.pop(token_id)))
-    return best
 
 
 def best_by_pairs(logits, n):
     probs = (logits.exp() / logits.exp().sum()).tolist()
     pairs = sorted((-p, token_id) for token_id, p in enumerate(probs))
     return [(token_id, -p) for p, token_id in pairs][:n]
+
+
+def best_by_bubbles(logits, n):
+    ids, probs = list(range(len(logits))), logits.softmax(dim=-1).tolist()
+    for end in range(len(ids) - 1, 0, -1):
+        for place in range(end):
+            if probs[ids[place]] < probs[ids[place + 1]]:
+                ids[place], ids[place + 1] = ids[place + 1], ids[place]
+    return [(token_id, probs[token_id]) for token_id in ids[:n]]
 
 
 def best_by_logits(logits, n):
@@ -129,8 +132,8 @@ def best_by_logits(logits, n):
 
 SECOND = {
     "03.1": (surprise_of_one_in, surprise_by_change_of_base, surprise_with_numpy, surprise_with_torch),
-    "03.2": (entropy_loop, entropy_with_surprise, entropy_without_nan, entropy_tiny_number, entropy_of_torch),
-    "03.3": (softmax_list, softmax_logsumexp, softmax_of_torch, softmax_pairwise),
-    "03.4": (perplexity_with_e, perplexity_of_statistics, perplexity_mean, perplexity_torch, perplexity_of_roots),
-    "03.5": (best_by_tensor_sort, best_by_taking_away, best_by_pairs, best_by_logits),
+    "03.2": (entropy_loop, entropy_with_surprise, entropy_tiny_number, entropy_by_nansum, entropy_of_torch),
+    "03.3": (softmax_list, softmax_logsumexp, softmax_of_numpy, softmax_pairwise),
+    "03.4": (perplexity_with_e, perplexity_of_statistics, perplexity_mean, perplexity_torch, perplexity_step_by_step),
+    "03.5": (best_by_tensor_sort, best_by_pairs, best_by_bubbles, best_by_logits),
 }

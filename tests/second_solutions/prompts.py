@@ -1,5 +1,6 @@
 """Sheet 02: other right solutions, as students might write them. None of them may be refused."""
 
+import functools
 import re
 
 DEFAULT = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
@@ -23,6 +24,10 @@ def turn_by_join(message):
     return "\n".join([first_line, message.get("content") + "<|im_end|>", ""])
 
 
+def turn_by_values(message):
+    return "<|im_start|>{}\n{}<|im_end|>\n".format(*(message[key] for key in ("role", "content")))
+
+
 # --- 02.2
 
 
@@ -44,6 +49,13 @@ def few_shot_by_stripping(examples, question):
     return "\n".join(f"{word} → {answer}" for word, answer in pairs).rstrip()
 
 
+def few_shot_by_recursion(examples, question):
+    if not examples:
+        return f"{question} →"
+    (word, answer), *others = examples
+    return f"{word} \u2192 {answer}\n{few_shot_by_recursion(others, question)}"
+
+
 # --- 02.3
 
 
@@ -58,16 +70,24 @@ def prompt_by_adding(messages, add_generation_prompt=True):
     return text
 
 
-def prompt_with_any(messages, add_generation_prompt=True):
-    if not any(m["role"] == "system" for m in messages):
-        messages = [{"role": "system", "content": DEFAULT}] + list(messages)
-    turns = "".join(turn_by_format(m) for m in messages)
-    return turns + ("<|im_start|>assistant\n" if add_generation_prompt else "")
+def prompt_with_an_empty_turn(messages, add_generation_prompt=True):
+    """Adds an empty turn of the assistant, and takes its end away again."""
+    first, *rest = messages
+    before = [] if first["role"] == "system" else [{"role": "system", "content": DEFAULT}]
+    after = [{"role": "assistant", "content": ""}] if add_generation_prompt else []
+    text = "".join(turn_by_format(m) for m in [*before, first, *rest, *after])
+    return text.removesuffix("<|im_end|>\n") if after else text
+
+
+def prompt_by_reduce(messages, add_generation_prompt=True):
+    start = "" if messages[0]["role"] == "system" else turn_by_join({"role": "system", "content": DEFAULT})
+    text = functools.reduce(lambda so_far, message: so_far + turn_by_join(message), messages, start)
+    return text + "<|im_start|>assistant\n" * bool(add_generation_prompt)
 
 
 def prompt_with_a_copy(messages, add_generation_prompt=True, system=DEFAULT):
     all_messages = messages.copy()
-    if all_messages[0]["role"] in ("user", "assistant"):
+    if all_messages[0]["role"] != "system":
         all_messages.insert(0, {"role": "system", "content": system})
     lines = []
     for message in all_messages:
@@ -115,6 +135,16 @@ def lint_by_sorting(messages):
     faults += [(i, "system not first") for i in range(1, n) if messages[i]["role"] == "system"]
     faults += [(i, "same role twice") for i in range(1, n) if messages[i]["role"] == messages[i - 1]["role"]]
     return [f"{i}: {name}" for i, name in sorted(faults, key=lambda fault: fault[0])]
+
+
+def lint_with_a_table(messages):
+    befores = [{"role": None}, *messages]
+    rules = {
+        "empty": lambda place: not messages[place]["content"].strip(" \t\n\r"),
+        "system not first": lambda place: place and messages[place]["role"] == "system",
+        "same role twice": lambda place: messages[place]["role"] == befores[place]["role"],
+    }
+    return [f"{place}: {name}" for place in range(len(messages)) for name, rule in rules.items() if rule(place)]
 
 
 # --- 02.5
@@ -170,9 +200,9 @@ def cut_with_re(text, control_tokens):
 
 
 SECOND = {
-    "02.1": (turn_by_adding, turn_by_format, turn_by_join),
-    "02.2": (few_shot_by_adding, few_shot_by_joining, few_shot_by_stripping),
-    "02.3": (prompt_by_adding, prompt_with_any, prompt_with_a_copy),
-    "02.4": (lint_with_range, lint_with_a_counter, lint_by_sorting),
+    "02.1": (turn_by_adding, turn_by_format, turn_by_join, turn_by_values),
+    "02.2": (few_shot_by_adding, few_shot_by_joining, few_shot_by_stripping, few_shot_by_recursion),
+    "02.3": (prompt_by_adding, prompt_with_a_copy, prompt_with_an_empty_turn, prompt_by_reduce),
+    "02.4": (lint_with_range, lint_with_a_counter, lint_by_sorting, lint_with_a_table),
     "02.5": (cut_by_walking, cut_by_a_mark, cut_part_by_part, cut_with_find, cut_with_re),
 }

@@ -112,8 +112,8 @@ def _negative_entropy(probs):
     return (_possible(probs) * _possible(probs).log2()).sum().item()
 
 
-def _plain_mean(probs):
-    return -_possible(probs).log2().mean().item()
+def _logarithm_of_0(probs):
+    return -sum(prob * math.log2(prob) for prob in probs.tolist())
 
 
 def _plain_sum(probs):
@@ -121,7 +121,7 @@ def _plain_sum(probs):
 
 
 def _mean_of_weighted(probs):
-    return -(_possible(probs) * _possible(probs).log2()).sum().item() / len(probs)
+    return -(_possible(probs) * _possible(probs).log2()).mean().item()
 
 
 def _probs_case(rng):
@@ -163,10 +163,10 @@ ENTROPY = Exercise(
             "The right number, but below 0. The logarithm of a probability is never above 0: what turns it round?",
         ),
         Misconception(
-            "let all tokens count the same",
-            _plain_mean,
-            "You take the plain mean of the surprises. A token that hardly ever comes should hardly count: by what "
-            "must each surprise be multiplied?",
+            "asked for the logarithm of 0",
+            _logarithm_of_0,
+            "`math.log2(0)` stops with an error: however often 1 is halved, it never becomes 0. What does the text "
+            "above say about a token with the probability 0?",
         ),
         Misconception(
             "added up the surprises as they are",
@@ -174,7 +174,7 @@ ENTROPY = Exercise(
             "Four tokens of 0.25 have 2 bits each, and you get 8. How often does each of them really come?",
         ),
         Misconception(
-            "divided by the number of tokens at the end",
+            "took a mean at the end",
             _mean_of_weighted,
             "Each surprise is already multiplied by its probability, and these add up to 1. What is left to divide by?",
         ),
@@ -204,8 +204,8 @@ def _not_divided(logits):
     return (logits - logits.max()).exp()
 
 
-def _without_e(logits):
-    return logits / logits.sum()
+def _shifted_above_only(logits):
+    return (logits - logits.max()).exp() / logits.exp().sum()
 
 
 def _base_2(logits):
@@ -231,7 +231,7 @@ def _softmax_case(rng):
 
 SOFTMAX = Exercise(
     id="03.3",
-    title="Softmax",
+    title="Softmax for large logits",
     points=3,
     signature="softmax(logits)",
     reference=sampling.to_probs,
@@ -263,9 +263,10 @@ SOFTMAX = Exercise(
             "The most likely token has 1 in yours, and the others come on top. What must all of them together be?",
         ),
         Misconception(
-            "divided the logits themselves by their sum",
-            _without_e,
-            "Where are the powers of e? With logits as they are, a negative one gives a negative probability.",
+            "divided by the sum of other powers",
+            _shifted_above_only,
+            "You take something away from the logits, but then divide by the sum of the *old* powers. Do yours add up "
+            "to 1? Which powers belong into the sum?",
         ),
         Misconception(
             "raised 2 in place of e",
@@ -346,6 +347,7 @@ PERPLEXITY = Exercise(
         Case(([0.25],), "a single token"),
         Case(([1.0, 1.0, 1.0],), "no token was a surprise"),
         Case(([],), "no token at all"),
+        Case(([0.5, 0.5, 0.125],), "two tokens have the same probability: both count"),
         Case(
             ([0.5, 0.01] * 300,),
             "a long text of 600 tokens: a product of so many numbers is no number that a computer can hold",
@@ -391,7 +393,8 @@ PERPLEXITY = Exercise(
     hints=(
         "Three steps: the surprise of each token, their mean, and 2 to the power of that.",
         "For 0.5 and 0.125 the surprises are 1 and 3 bits. Their mean is 2 bits, and 2 bits are four tokens.",
-        "In Python, 2² is `2**2`, and the mean is `sum(...) / len(...)`.",
+        "In Python, 2² is `2**2`, and the mean is `sum(...) / len(...)`. A power is taken before a division: where do "
+        "you need brackets?",
     ),
 )
 
@@ -409,8 +412,9 @@ def _only_among_them(logits, n):
     return list(zip(token_ids, sampling.to_probs(logits[token_ids]).tolist(), strict=True))
 
 
-def _with_logits(logits, n):
-    return [(token_id, logits[token_id].item()) for token_id, _ in _best_tokens(logits, n)]
+def _first_place_of_each(logits, n):
+    probs = sampling.to_probs(logits).tolist()
+    return [(probs.index(prob), prob) for prob in sorted(probs, reverse=True)[:n]]
 
 
 def _with_places(logits, n):
@@ -456,9 +460,10 @@ BEST_TOKENS = Exercise(
             "should softmax be used, before or after choosing?",
         ),
         Misconception(
-            "gave the logits",
-            _with_logits,
-            "The right tokens, but with their logits. Which step turns logits into probabilities?",
+            "found the same token twice",
+            _first_place_of_each,
+            "Where tokens tie, the same id comes twice in yours: `index` finds only the first place. Could you sort "
+            "the ids, so that none has to be looked for?",
         ),
         Misconception(
             "gave the rank in place of the token id",

@@ -31,7 +31,11 @@ def _write_turn(message):
 
 
 def _no_line_after_the_role(message):
-    return f"<|im_start|>{message['role']} {message['content']}<|im_end|>\n"
+    return f"<|im_start|>{message['role']}{message['content']}<|im_end|>\n"
+
+
+def _start_token_twice(message):
+    return "<|im_start|>" + _write_turn(message)
 
 
 def _colon_after_the_role(message):
@@ -74,6 +78,12 @@ WRITE_TURN = Exercise(
             "wrote no new line after the role",
             _no_line_after_the_role,
             "The role and the content stand on the same line of yours. What does the example have between them?",
+        ),
+        Misconception(
+            "doubled the start token",
+            _start_token_twice,
+            "The line that was there already writes the start token, and yours writes it again. What is left to be "
+            "added?",
         ),
         Misconception(
             "wrote a colon after the role",
@@ -135,7 +145,7 @@ def _question_first(examples, question):
 
 
 def _all_on_one_line(examples, question):
-    return _few_shot(examples, question).replace("\n", " ")
+    return _few_shot(examples, question).replace("\n", "")
 
 
 def _few_shot_case(rng):
@@ -220,10 +230,9 @@ def _default_always(messages, add_generation_prompt=True):
     return _no_default([_message("system", DEFAULT_SYSTEM), *messages], add_generation_prompt)
 
 
-def _default_last(messages, add_generation_prompt=True):
-    if messages[0]["role"] != "system":
-        messages = [*messages, _message("system", DEFAULT_SYSTEM)]
-    return _no_default(messages, add_generation_prompt)
+def _default_without_a_turn(messages, add_generation_prompt=True):
+    default = "" if messages[0]["role"] == "system" else DEFAULT_SYSTEM
+    return default + _no_default(messages, add_generation_prompt)
 
 
 def _changed_the_list(messages, add_generation_prompt=True):
@@ -239,11 +248,15 @@ BUILD_PROMPT = Exercise(
     signature="build_prompt(messages, add_generation_prompt=True)",
     reference=_build_prompt,
     edge_cases=(
+        Case(([_message("user", "Hi!")], True), "no system message: the default one comes first"),
         Case(([_message("system", "Be brief."), _message("user", "Hi!")], True)),
         Case(([_message("system", "Be brief."), _message("user", "Hi!")], False), "without the generation prompt"),
-        Case(([_message("user", "Hi!")], True), "no system message: the default one comes first"),
         Case(([_message("system", ""), _message("user", "Hi!")], True), "an empty system message is one, too"),
-        Case(([_message("user", "Hi!"), _message("assistant", "Hello."), _message("user", "Why?")], True)),
+        Case(([_message("assistant", "Hello."), _message("user", "Hi!")], True), "the assistant speaks first"),
+        Case(
+            ([_message("user", "Hi!"), _message("system", "Be brief.")], True),
+            "there is a system message, but it is not the first one",
+        ),
     ),
     random_case=lambda rng: (_talk(rng, rng.randint(1, 4)), rng.random() < 0.7),
     misconceptions=(
@@ -262,7 +275,8 @@ BUILD_PROMPT = Exercise(
         Misconception(
             "forgot the default system message",
             _no_default,
-            "Each prompt of this model begins with a system message. What should stand there when the list has none?",
+            "Each prompt of this model begins with a system message. What should stand there when the list does not "
+            "begin with one?",
         ),
         Misconception(
             "added the default system message every time",
@@ -270,9 +284,10 @@ BUILD_PROMPT = Exercise(
             "When the list has a system message already, your prompt has two. When is the default one needed?",
         ),
         Misconception(
-            "put the system message last",
-            _default_last,
-            "Your default system message comes after the conversation. Where does this model expect it?",
+            "wrote the default system message without its turn",
+            _default_without_a_turn,
+            "Your default system message stands there as bare words. It is a message like the others: what comes "
+            "before and after the content of each?",
         ),
         Misconception(
             "changed the list of messages it was given",
@@ -350,13 +365,11 @@ LINT_MESSAGES = Exercise(
     reference=_lint_messages,
     edge_cases=(
         Case(([_message("user", "Hi!"), _message("user", "")],)),
-        Case(
-            ([_message("system", "Be brief."), _message("user", "Hi!"), _message("assistant", "Hello.")],), "no fault"
-        ),
+        Case(([_message("system", "Be brief."), _message("user", "Hi!")],), "no fault"),
         Case(([_message("user", " \n"), _message("assistant", "Hello.")],), "a content of nothing but white space"),
         Case(([_message("user", "Hi!"), _message("system", "Be brief.")],), "the system message comes second"),
         Case(([_message("user", "Hi!"), _message("assistant", "Hello."), _message("user", "Why?")],), "no fault"),
-        Case(([_message("user", "Hi!")],), "a single message"),
+        Case(([_message("system", "Be brief."), _message("system", "Be kind.")],), "two faults at the same place"),
         Case(([],), "no messages"),
     ),
     random_case=_lint_case,
@@ -443,10 +456,9 @@ def _only_one_kind(text, control_tokens):
     return _cut(text, control_tokens[:1])
 
 
-def _put_a_space(text, control_tokens):
-    for token in control_tokens:
-        text = text.replace(token, f"{token[0]} {token[1:]}")
-    return _pieces(text, [])
+def _cut_behind(text, control_tokens):
+    inside = "|".join(re.escape(token) for token in control_tokens)
+    return _pieces(text, [found.end() for found in re.finditer(inside, text)])
 
 
 def _typed_case(rng):
@@ -500,10 +512,10 @@ CUT_CONTROL_TOKENS = Exercise(
             "You cut only the first token of the list `control_tokens`. What about the others?",
         ),
         Misconception(
-            "put a space into the control token",
-            _put_a_space,
-            "You have changed the text: now there is a space that nobody typed. The parts, put together, must give the "
-            "text again.",
+            "cut behind the token",
+            _cut_behind,
+            "You cut, but behind the whole control token. So it still stands in one piece, at the end of a part. After "
+            "which of its signs should you cut?",
         ),
     ),
     hints=(

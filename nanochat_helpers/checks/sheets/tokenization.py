@@ -40,9 +40,13 @@ def _counted_from_1(input_ids, vocabulary):
     return "".join(vocabulary[token_id - 1] for token_id in input_ids).replace("Ġ", " ")
 
 
+def _place_for_id(input_ids, vocabulary):
+    return _decode(range(len(input_ids)), vocabulary)
+
+
 def _decode_case(rng):
     vocabulary = rng.sample(TOY_PIECES, rng.randint(4, 8))
-    return [rng.randrange(len(vocabulary)) for _ in range(rng.randint(1, 6))], vocabulary
+    return [rng.randrange(len(vocabulary)) for _ in range(rng.randint(1, 4))], vocabulary
 
 
 DECODE = Exercise(
@@ -86,6 +90,12 @@ DECODE = Exercise(
             _counted_from_1,
             "Each of your tokens is the one *before* the right one. Which id has the first token of the vocabulary?",
         ),
+        Misconception(
+            "took the place in the list for the id",
+            _place_for_id,
+            "Yours always begins with the first token of the vocabulary, whatever the ids are. In your loop, do you "
+            "use the id itself, or only its place in the list?",
+        ),
     ),
     hints=(
         "`vocabulary[2]` is the token with the id 2. You need this for each id, one after the other.",
@@ -120,6 +130,10 @@ def _survives(text, tokenizer):
 def _compared_the_ids(text, tokenizer):
     input_ids = tokenizer.encode(text)
     return tokenizer.encode(tokenizer.decode(input_ids)) == input_ids
+
+
+def _compared_ids_with_the_text(text, tokenizer):
+    return tokenizer.encode(text) == text
 
 
 def _in_small_letters(text, tokenizer):
@@ -170,9 +184,16 @@ SURVIVES = Exercise(
     show=lambda text, words: f"survives(text={text!r}, tokenizer) with a tokenizer that knows {', '.join(words[1:])}",
     misconceptions=(
         Misconception(
-            "compared ids with ids",
+            "said True for every text",
             _compared_the_ids,
-            "You ask whether the *ids* are the same after one more round. Did the *text* come back as it was?",
+            "Yours says True for every text. Does it compare ids with ids? They are the same after one more round, "
+            "also where letters were lost. Did the *text* come back as it was?",
+        ),
+        Misconception(
+            "said False for every text",
+            _compared_ids_with_the_text,
+            "Yours says False for every text. Ids are a list of numbers, and never equal to a text. What turns them "
+            "into a text again?",
         ),
         Misconception(
             "took no notice of large letters",
@@ -182,7 +203,7 @@ SURVIVES = Exercise(
         Misconception(
             "took no notice of spaces at the ends",
             _without_outer_spaces,
-            "A space at the end was lost on the way, and you say that the text survived. What does `strip` do here?",
+            "A space at the end was lost on the way, and you say that the text survived. What hides it from your code?",
         ),
         Misconception(
             "returned the text",
@@ -241,8 +262,8 @@ def _glued_at_once(words):
     return pair and "".join(pair)
 
 
-def _first_pair(words):
-    return next(iter(_pairs(words)), None)
+def _last_of_the_alphabet(words):
+    return max(Counter(_pairs(words)), default=None)
 
 
 def _toy_words(rng, n_words):
@@ -276,6 +297,7 @@ MOST_FREQUENT_PAIR = Exercise(
         Case(([["a", "b", "a", "b"], ["b", "a"], ["b", "a"]],), "the pair that is met first is not the best"),
         Case(([["h", "op"], ["h", "op"], ["s", "t", "op"], ["t", "op"], ["t", "op"]],), "some are glued already"),
         Case(([["a", "b"], ["a", "b"], ["c", "d"], ["c"], ["d"], ["c"], ["d"]],), "words of one letter: no pairs"),
+        Case(([["h", "o"], ["h", "o"], ["e", "e", "e", "e"]],), "the same pair three times in one word"),
         Case(([["a"], ["b"]],), "there is no pair at all"),
     ),
     random_case=_pair_case,
@@ -308,9 +330,10 @@ MOST_FREQUENT_PAIR = Exercise(
             "You glue already. Here only the pair is asked for: a tuple of two pieces.",
         ),
         Misconception(
-            "took the first pair",
-            _first_pair,
-            "You return the very first pair, however often it occurs. Where does your code count?",
+            "took the largest pair, not the largest count",
+            _last_of_the_alphabet,
+            "You take the pair that comes last in the alphabet, however often it occurs. `max` of a dict looks at its "
+            "keys: by what should the pairs be compared?",
         ),
     ),
     hints=(
@@ -363,13 +386,12 @@ def _lost_the_last(pieces, pair):
     return glued
 
 
-def _from_the_right(pieces, pair):
-    glued, place = [], len(pieces)
-    while place > 0:
-        length = 2 if tuple(pieces[max(place - 2, 0) : place]) == pair else 1
-        glued.insert(0, "".join(pieces[place - length : place]))
-        place -= length
-    return glued
+def _dropped_the_others(pieces, pair):
+    return [piece for piece in _glue(pieces, pair) if piece == "".join(pair)]
+
+
+def _never_glued_a_pair(pieces, pair):
+    return list(pieces)  # what comes of `pieces[place : place + 2] == pair`: a list is never equal to a tuple
 
 
 def _glue_case(rng):
@@ -422,9 +444,15 @@ GLUE = Exercise(
             "The last piece is missing when it is in no pair. Which is the last place that your loop looks at?",
         ),
         Misconception(
-            "glued from right to left",
-            _from_the_right,
-            "`a`, `a`, `a` should become `aa`, `a`: glue from left to right. Yours gives `a`, `aa`.",
+            "dropped the other pieces",
+            _dropped_the_others,
+            "Only the glued pieces are in your list. What happens at a place where no pair begins?",
+        ),
+        Misconception(
+            "never glued anything",
+            _never_glued_a_pair,
+            "All pieces come out as they went in. Is your comparison ever true? A list is never equal to a tuple, even "
+            "when the same pieces are in both.",
         ),
     ),
     hints=(
@@ -461,8 +489,8 @@ def _went_on(words, n_merges):
     return merges + [None] * (n_merges - len(merges))
 
 
-def _one_merge_too_few(words, n_merges):
-    return _learn(words, n_merges - 1)
+def _until_no_pair_is_left(words, n_merges):
+    return _learn(words, 99)
 
 
 def _glued_merges(words, n_merges):
@@ -506,9 +534,9 @@ LEARN_MERGES = Exercise(
             "There is a `None` in your list. What should happen when no pair is left?",
         ),
         Misconception(
-            "one merge too few",
-            _one_merge_too_few,
-            "Your list is one merge too short. How often does your loop run for `n_merges=1`?",
+            "merged until no pair was left",
+            _until_no_pair_is_left,
+            "You go on until no pair is left. That is one reason to stop; which one is there besides?",
         ),
         Misconception(
             "returned the glued pieces",
@@ -597,6 +625,7 @@ DECODE_STREAM = Exercise(
         Case(([[97, 195], [169, 98]],), "a whole letter, and half of the next"),
         Case(([[97], [240, 159]],), "the last character is never finished"),
         Case(([[230, 177, 137, 229, 173], [151]],), "a whole Chinese sign, and most of the next"),
+        Case(([[97, 240, 159, 152], [128]],), "a whole letter, and three of the four bytes of an emoji"),
         Case(([],), "nothing comes at all"),
     ),
     random_case=_stream_case,
