@@ -1,6 +1,7 @@
 """A real JupyterLab as start.py starts it, and the machine's own Chromium: no browser is downloaded."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -8,12 +9,13 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from nanochat_helpers.models import cache_dir
 
@@ -51,8 +53,8 @@ def lab_address(tmp_path_factory):
         yield address
 
 
-@pytest.fixture(scope="module")
-def copies(tmp_path_factory):
+@pytest.fixture(scope="session")
+def lab_with_copies(tmp_path_factory) -> Iterator["Copies"]:
     """The same with copies of the lessons, so that saving one leaves the real one as it was."""
     folder = tmp_path_factory.mktemp("copies")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".*"))
@@ -61,11 +63,24 @@ def copies(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def shared_page(browser: Browser) -> Iterator[Page]:
+def copies(lab_with_copies) -> Iterator["Copies"]:
+    """One JupyterLab for all files, as `open_notebook` closes what was open; each file leaves it without a kernel."""
+    yield lab_with_copies
+    end_kernels(lab_with_copies.address)
+
+
+@pytest.fixture(scope="session")
+def shared_context(browser: Browser) -> Iterator[BrowserContext]:
+    """Pages that share what the browser keeps, so that JupyterLab's own files are fetched only once."""
+    with browser.new_context() as context:
+        yield context
+
+
+@pytest.fixture(scope="module")
+def shared_page(shared_context: BrowserContext) -> Iterator[Page]:
     """One page for all tests of a file, so that a notebook is opened and a model is loaded only once."""
-    page = browser.new_page()
-    yield page
-    page.close()
+    with shared_context.new_page() as page:
+        yield page
 
 
 class Copies(NamedTuple):
@@ -98,6 +113,15 @@ def running_lab(home: Path, *options: str) -> Iterator[str]:
     finally:
         lab.terminate()
         lab.wait(timeout=20)
+
+
+def end_kernels(address: str) -> None:
+    """Ask a JupyterLab to end all its kernels: each keeps a model in memory."""
+    kernels = re.sub(r"/lab\S*?\?", "/api/kernels{}?", address)
+    with urllib.request.urlopen(kernels.format("")) as answer:
+        for kernel in json.load(answer):
+            end = urllib.request.Request(kernels.format(f"/{kernel['id']}"), method="DELETE")
+            urllib.request.urlopen(end).close()
 
 
 def share_models(home: Path) -> None:

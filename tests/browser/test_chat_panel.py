@@ -24,6 +24,7 @@ from notebook_page import (
     run_cell,
     save_and_reload,
     slider,
+    soon,
     value_of,
 )
 from playwright.sync_api import Locator, Page, expect
@@ -111,8 +112,8 @@ def send_and_wait(panel: Locator, text: str) -> str:
 
 
 def is_finished(panel: Locator) -> None:
-    expect(panel.get_by_text("is writing …")).to_have_count(0, timeout=A_MINUTE)
-    expect(line(panel, DONE)).to_be_visible(timeout=A_MINUTE)
+    soon(expect(panel.get_by_text("is writing …")).to_have_count, 0)
+    soon(expect(line(panel, DONE)).to_be_visible)
 
 
 def saved(panel: Locator, label: str) -> tuple[str, str]:

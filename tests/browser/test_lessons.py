@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 from notebook_page import (
     A_MINUTE,
@@ -12,6 +13,7 @@ from notebook_page import (
     drag,
     drawing,
     move_every_slider,
+    open_cells,
     open_notebook,
     percentages_add_up,
     photograph,
@@ -29,11 +31,26 @@ from notebook_page import (
 )
 from playwright.sync_api import Locator, Page, expect
 
-LESSONS = {path.name for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb")}
-# What these show is tried out in scratch notebooks, for each lesson that is run in a browser takes a minute or more:
-# test_pictures.py has the pictures of 02, 06, 07, 09, 10 and 11, test_xray.py and test_chat_panel.py those of 08 and
-# 13, and test_gui_page.py the page of 12.
-# nbval runs all cells of these lessons, as of the others.
+FOLDER = Path(__file__).parents[2] / "notebooks"
+LESSONS = {path.name for path in FOLDER.glob("*.ipynb")}
+# A lesson that is run in a browser takes up to a minute, and nbval runs all cells of all lessons anyway. So one is
+# opened whole, and of others the cells with pictures and those that they need stand in one notebook with one kernel.
+WHOLE = "03_next_token.ipynb"
+PARTS = {
+    "00_start_here.ipynb": ("imports", "answer-chat", "map-run"),
+    "01_tokenization.ipynb": (
+        *("imports", "numbers-chips", "bpe-guess", "bpe-stepper", "ladder-story", "ladder-tokenizers", "ladder-guess"),
+        "ladder-run",
+    ),
+    "04_sampling.ipynb": (
+        *("imports", "needle-toy", "needle-guess", "needle-run", "draws-guess", "draws-run", "greedy-guess"),
+        *("temperature-run", "temperature-real-guess", "temperature-real-run", "topk-real-guess", "topk-real-run"),
+        *("topp-real-guess", "topp-real-run", "penalty-prompt-run", "lab", "map-run"),
+    ),
+    "05_generation.ipynb": ("imports", "many-prompt", "seed-run", "seed-fork"),
+}
+# What the others show is tried out in scratch notebooks: test_pictures.py has the pictures of 02, 06, 07, 09, 10 and
+# 11, test_xray.py and test_chat_panel.py those of 08 and 13, and test_gui_page.py the page of 12.
 ELSEWHERE = {
     "02_prompts.ipynb",
     "06_context.ipynb",
@@ -83,9 +100,6 @@ def use_lesson_01(page: Page, output_path: str) -> None:
     photograph(ladder, output_path, "ladder")
 
 
-# --- lessons 03 to 05
-
-
 def use_lesson_03(page: Page, output_path: str) -> None:
     """The bars follow the temperature; at 0 one token has everything."""
     for place, name in enumerate(["after_france", "after_my_name"]):
@@ -100,7 +114,6 @@ def use_lesson_03(page: Page, output_path: str) -> None:
         percentages_add_up(bars)
         press_keys(slider(bars, "temperature"), "End")
         expect(bars.locator("tbody tr").first).not_to_contain_text("→ 100.0")
-    survive(page, "backbone = load_model", "name_logits =")
 
 
 def use_lesson_04(page: Page, output_path: str) -> None:
@@ -163,7 +176,6 @@ def use_lesson_04(page: Page, output_path: str) -> None:
     photograph_wide_and_narrow(lab, output_path, "lab")
 
     use_settings_map(picture(page, "widgets.settings_map_widget("), output_path)
-    survive(page, "backbone = load_model", "toy_logits = torch", 'my_guess = " hot"', "widgets.roulette_widget(")
 
 
 def use_settings_map(view: Locator, output_path: str) -> None:
@@ -233,29 +245,27 @@ def use_lesson_05(page: Page, output_path: str) -> None:
     film = run_cell(page, "widgets.filmstrip_widget(")
     expect(film.get_by_text("Done: 30 tokens.")).to_be_visible(timeout=A_MINUTE)
     assert film.locator(".nc-film-chip").all_inner_texts() == first
-    survive(page, "backbone = load_model", "foxes_ids =", "cooler =", "widgets.filmstrip_widget(")
-    film = picture(page, "widgets.filmstrip_widget(")
-    expect(film.get_by_text("Done: 30 tokens.")).to_be_visible(timeout=A_MINUTE)
-    expect(button(film, "Fork here")).to_be_disabled()
 
 
-def survive(page: Page, *cells: str) -> None:
-    """After a reload all pictures live on; after a restart they say that they do not; run again, they live.
+def survive(page: Page, cells: list[str], *, alive: list[str]) -> None:
+    """After a reload all live pictures live on; after a restart they say that they do not; run again, they live.
 
-    cells: what is run again, and the last of these cells has a live picture.
+    cells: what is run again. alive: those of them that show a live picture.
     """
     pictures = page.locator(".nc-live")
     count = pictures.count()
     save_and_reload(page)
     expect(pictures).to_have_count(count, timeout=A_MINUTE)
-    move_first_slider(page, cells[-1])
+    for code in alive:
+        move_first_slider(page, code)
     expect(page.get_by_text(GONE).and_(page.locator(":visible"))).to_have_count(0)
     restart_kernel(page)
     expect(page.get_by_text(GONE).and_(page.locator(":visible"))).to_have_count(count)
     for code in cells:
         run_cell(page, code)
-    move_first_slider(page, cells[-1])
-    expect(picture(page, cells[-1]).get_by_text(GONE)).to_be_hidden()
+    for code in alive:
+        move_first_slider(page, code)
+        expect(picture(page, code).get_by_text(GONE)).to_be_hidden()
 
 
 def move_first_slider(page: Page, code: str) -> None:
@@ -272,27 +282,66 @@ def move_first_slider(page: Page, code: str) -> None:
 USE = {
     "00_start_here.ipynb": look_at_lesson_00,
     "01_tokenization.ipynb": use_lesson_01,
-    "03_next_token.ipynb": use_lesson_03,
     "04_sampling.ipynb": use_lesson_04,
     "05_generation.ipynb": use_lesson_05,
 }
 
 
 def test_every_lesson_is_tried_out_here_or_elsewhere():
-    assert {*USE} | ELSEWHERE == LESSONS
-    assert not {*USE} & ELSEWHERE
+    assert {WHOLE, *USE} | ELSEWHERE == LESSONS
+    assert not {WHOLE, *USE} & ELSEWHERE
+    assert USE.keys() == PARTS.keys()
 
 
-@pytest.mark.parametrize("lesson", USE)
-def test_every_cell_runs_none_complains_and_the_pictures_live(copies, page: Page, lesson: str, output_path: str):
-    open_notebook(page, copies.address, f"notebooks/{lesson}")
-    run_all(page)
-    for _ in range(2):  # between two cells it is idle, too
-        wait_until_idle(page)
-        page.wait_for_timeout(1_000)
+def no_cell_complains(page: Page) -> None:
     expect(page.locator(".jp-OutputArea-output").first).to_be_attached()
     for kind in ("application/vnd.jupyter.error", "application/vnd.jupyter.stderr"):
         complaints = page.locator(f".jp-OutputArea-output[data-mime-type='{kind}']")
         assert complaints.all_inner_texts() == []
     expect(page.locator(".jp-Dialog")).to_have_count(0)
-    USE[lesson](page, output_path)
+
+
+def test_every_cell_runs_none_complains_and_the_pictures_live(copies, page: Page, output_path: str):
+    open_notebook(page, copies.address, f"notebooks/{WHOLE}")
+    run_all(page)
+    for _ in range(2):  # between two cells it is idle, too
+        wait_until_idle(page)
+        page.wait_for_timeout(1_000)
+    no_cell_complains(page)
+    use_lesson_03(page, output_path)
+
+
+# --- the lessons of which only a part is opened
+
+
+@pytest.fixture(scope="module")
+def parts(copies, shared_page: Page) -> Page:
+    """A notebook with cells of several lessons, opened and run."""
+    open_cells(shared_page, copies, "parts.ipynb", *(code for lesson in PARTS for code in cells_of(lesson)))
+    wait_until_idle(shared_page)
+    return shared_page
+
+
+def cells_of(lesson: str) -> list[str]:
+    """The code of the cells that are opened of a lesson."""
+    code = {cell.id: cell.source for cell in nbformat.read(FOLDER / lesson, as_version=4).cells}
+    return [code[name] for name in PARTS[lesson]]
+
+
+def test_no_cell_of_a_part_complains(parts: Page):
+    no_cell_complains(parts)
+
+
+@pytest.mark.parametrize("lesson", PARTS)
+def test_the_pictures_of_a_lesson_live(parts: Page, lesson: str, output_path: str):
+    USE[lesson](parts, output_path)
+
+
+# Stands last, for it leaves a kernel that knows only what a few cells say.
+def test_the_pictures_survive_a_reload_and_say_when_their_kernel_is_gone(parts: Page):
+    roulette, bars, film = "widgets.roulette_widget(", "widgets.ghost_bars_widget(", "widgets.filmstrip_widget("
+    cells = ["torch.set_printoptions", "toy_logits = torch", 'my_guess = " hot"', roulette, bars]
+    cells += ["import StopStringWatch", "foxes_ids =", "cooler =", film]
+    survive(parts, cells, alive=[roulette, bars, film])
+    expect(picture(parts, film).get_by_text("Done: 30 tokens.")).to_be_visible(timeout=A_MINUTE)
+    expect(button(picture(parts, film), "Fork here")).to_be_disabled()
