@@ -294,7 +294,7 @@ def test_an_alarm_of_somebody_else_is_put_back():
 def test_input_is_refused_and_works_again_afterwards():
     asks = builtins.input
     came = answers_of(lambda x: input("Your name? "))
-    assert type(came.answers[0].error) is limits.InputAsked
+    assert type(came.answers[0].error) is EOFError
     assert builtins.input is asks
 
 

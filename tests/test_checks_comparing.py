@@ -10,7 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nanochat_helpers.checks.comparing import difference, kind, two_texts, value_text
+from nanochat_helpers.checks.comparing import difference
+from nanochat_helpers.checks.showing import kind, two_texts, value_text
 
 numpy = pytest.importorskip("numpy")
 

@@ -3,6 +3,7 @@
 # ruff: noqa: PLW0108 - a lambda is what a student wrote
 import functools
 import math
+import signal
 import time
 from collections import Counter
 
@@ -250,6 +251,14 @@ def test_a_wrong_tensor_has_its_sentence(got, sentence):
     assert sentence in sentence_for(lambda values: got, reference=lambda values: torch.tensor([1.0, 2.0]))
 
 
+def test_a_comparison_of_the_sheet_that_breaks_gives_way_to_the_usual_one():
+    def compare(expected, got):
+        return None if len(got) == len(expected) else "Another length."
+
+    assert "Another length." in sentence_for(lambda values: [], compare=compare)
+    assert "It should be a list, but it is a whole number." in sentence_for(lambda values: 5, compare=compare)
+
+
 def test_a_right_tensor_may_need_a_gradient():
     exercise = exercise_for(reference=lambda values: torch.tensor([1.0, 2.0]))
     assert examine(exercise, lambda values: torch.tensor([1.0, 2.0], requires_grad=True)).passed
@@ -354,7 +363,17 @@ def test_memory_that_grows_without_end_has_its_sentence(monkeypatch):
 
     result = examine(exercise_for(), grows)
     assert "it took more and more memory" in result.sentence
-    assert "as it took too much memory" in result.notes[-1]
+    assert result.call == "f(values=[1, 2])"
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no alarms on Windows")
+def test_to_stop_a_check_is_no_failed_try():
+    def stopped(values):
+        signal.raise_signal(signal.SIGINT)
+        return never_comes_back(values)
+
+    result = examine(exercise_for(), stopped, seconds=5)
+    assert (result.status, result.sentence) == ("problem", "Stopped. 0 of 8 checks came out right until then.")
 
 
 # --- misunderstandings
@@ -413,7 +432,7 @@ def test_an_unfinished_run_is_compared_as_far_as_it_came():
 
     result = examine(exercise_for(misconceptions=[ADDED]), wrong_and_endless, seconds=0.3)
     assert "There should be 2 entries, but there is 1" in result.sentence
-    assert result.notes == ("It was stopped after 3 checks, as the time was over.",)
+    assert result.notes == ("It was stopped after 3 checks: the time was over.",)
 
 
 def test_no_coroutine_is_left_waiting(recwarn):

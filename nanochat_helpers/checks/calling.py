@@ -16,9 +16,10 @@ from pathlib import Path
 from types import CoroutineType
 from typing import Any
 
-from .comparing import difference, is_tensor
+from .comparing import difference
 from .exercise import Case, Exercise
 from .limits import INTERRUPTED, Printed, Stopped, run
+from .showing import is_tensor
 
 TIME_LIMIT = 10.0  # seconds for all cases of an exercise together
 COPIED = 10_000  # entries of an answer that is copied, so that a later call cannot change it

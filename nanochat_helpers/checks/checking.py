@@ -16,11 +16,11 @@ from typing import Any
 
 from ..errors import CheckError
 from ..views.check import progress_html, progress_text
-from .comparing import value_text
 from .diagnosis import examine, problem
 from .exercise import Exercise
 from .result import FAILED, NOT_ATTEMPTED, PROBLEM, CheckResult
 from .sheets import SHEETS, find_exercise, sheet_exercises
+from .showing import value_text
 
 _NOT_GIVEN = object()
 _ONE_AT_A_TIME = threading.Lock()  # two at once would mix up what they print, and put each other's streams back

@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .calling import TIME_LIMIT, Answer, Answers, call_on_cases, call_once
-from .comparing import kind, two_texts, value_text
+from .comparing import difference
 from .exercise import Case, Exercise, Misconception
-from .limits import MEMORY_FULL, InputAsked, Printed, run
+from .limits import MEMORY_FULL, TIME, Printed, run
 from .result import FAILED, NOT_ATTEMPTED, PASSED, PROBLEM, CheckResult
+from .showing import kind, two_texts, value_text
 
 PRINTED_SHOWN = 60
+ENDS = {TIME: "the time was over", MEMORY_FULL: "it took too much memory"}
 SEARCH_LIMIT = 3.0  # seconds in which the misconceptions are tried; they are fast, but are wrong on purpose
 
 
@@ -37,6 +39,8 @@ def examine(exercise: Exercise, function: Any, seconds: float = TIME_LIMIT) -> C
     first = next((place for place, found in enumerate(faults) if found), None)
     if first is None:
         return _unfinished(exercise, cases, came, notes, seconds)
+    if came.late:
+        notes = (*notes, f"It was stopped after {len(came.answers)} checks: {ENDS[came.ended]}.")
     known = recognise(exercise, cases, came.answers) if len(came.answers) == len(cases) else None
     right, wrong = _both_texts(expected[first], came.answers[first])
     return CheckResult(
@@ -92,10 +96,16 @@ def fault(exercise: Exercise, expected: Answer, answer: Answer) -> str | None:
         return f"It printed `{shown}` and returned None: print only shows a value, `return` gives it back."
     if type(answer.value) is not type(expected.value) and type(answer.value) in UNFINISHED:
         return UNFINISHED[type(answer.value)].format(name=exercise.name)
-    try:
-        return exercise.compare(expected.value, answer.value)
-    except Exception as error:  # an answer of a strange type may break a comparison, but not the notebook
-        return f"The answer ({kind(answer.value)}) cannot be compared: {type(error).__name__}."
+    return _difference(exercise, expected.value, answer.value)
+
+
+def _difference(exercise, expected, got):
+    for compare in (exercise.compare, difference):
+        try:
+            return compare(expected, got)
+        except Exception as error:  # an answer of a strange type may break a comparison, but not the notebook
+            broken = type(error).__name__
+    return f"The answer ({kind(got)}) cannot be compared: {broken}."
 
 
 # An answer that is no value yet, and what to say to it.
@@ -168,7 +178,7 @@ def _raised(exercise, answer):
     error = answer.error
     if isinstance(error, NotImplementedError):
         return "A part is still to be written here (NotImplementedError): remove the `raise` line."
-    if isinstance(error, InputAsked):
+    if isinstance(error, EOFError):
         return f"It waits for somebody to type (input()){_at(answer)}: all it needs is in its parameters."
     if isinstance(error, RecursionError):
         return f"`{exercise.name}` calls itself without end{_at(answer)}: when should it stop calling itself?"
@@ -195,7 +205,7 @@ def _at(answer):
 
 
 def _unfinished(exercise, cases, came, notes, seconds):
-    """All finished checks were right, but the time was over, or somebody stopped it."""
+    """All finished checks were right, but time or memory was used up, or somebody stopped it (no failed try)."""
     done = f"{len(came.answers)} of {len(cases)} checks came out right"
     if came.interrupted:
         sentence = f"Stopped. {done} until then."
@@ -204,11 +214,10 @@ def _unfinished(exercise, cases, came, notes, seconds):
     elif came.last_call > seconds / 2:
         sentence = f"{done}; then it did not come back within {seconds:.0f} s. Is there a loop that never ends?"
     else:
-        sentence = f"{done}, but then {seconds:.0f} s were over: it is too slow. What does it do twice?"
-    call = exercise.call_text(cases[len(came.answers)])
-    return CheckResult(
-        exercise.id, exercise.title, FAILED, sentence, len(came.answers), len(cases), call=call, notes=notes
-    )
+        sentence = f"{done}, but then {seconds:.0f} s were over: it is too slow. What does it do again and again?"
+    status, call = PROBLEM if came.interrupted else FAILED, exercise.call_text(cases[len(came.answers)])
+    n_passed = len(came.answers)
+    return CheckResult(exercise.id, exercise.title, status, sentence, n_passed, len(cases), call=call, notes=notes)
 
 
 def _notes(exercise: Exercise, function: Callable[..., Any], came: Answers) -> tuple[str, ...]:
@@ -222,15 +231,9 @@ def _notes(exercise: Exercise, function: Callable[..., Any], came: Answers) -> t
             "Called twice with the same values, it gives two different answers. "
             "Does it keep something from call to call (a list outside, a default such as `x=[]`), or draw at random?"
         )
-    if came.late:
-        notes.append(f"It was stopped after {len(came.answers)} checks, as {_used_up(came)}.")
     if came.stuck:
         notes.append("It could not be stopped and still runs: restart the kernel before you go on.")
     return tuple(notes)
-
-
-def _used_up(came):
-    return "it took too much memory" if came.ended == MEMORY_FULL else "the time was over"
 
 
 def _both_texts(expected, answer):
@@ -240,7 +243,9 @@ def _both_texts(expected, answer):
 
 
 def _answer_text(answer):
-    return f"raises {type(answer.error).__name__}" if answer.error is not None else value_text(answer.value)
+    if isinstance(answer.error, EOFError):
+        return "waits for input()"
+    return value_text(answer.value) if answer.error is None else f"raises {type(answer.error).__name__}"
 
 
 def _same(exercise, one, other):

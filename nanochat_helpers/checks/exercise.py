@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from .comparing import difference, value_text
+from .comparing import difference
+from .showing import value_text
 
 PUBLIC_SEED = 2026  # what `check` draws its random cases from; a grader takes another seed
 

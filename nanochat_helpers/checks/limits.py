@@ -39,10 +39,6 @@ class Stopped(SystemExit):
     """Raised inside a function from outside. No `except Exception` catches it, and a thread ends with it silently."""
 
 
-class InputAsked(Exception):
-    """Raised in place of waiting for somebody to type."""
-
-
 class Printed(io.StringIO):
     """Keeps the first characters of what is printed, and forgets the rest."""
 
@@ -115,7 +111,8 @@ def undisturbed(printed: TextIO) -> Iterator[None]:
 
 
 def _refuse(*_):
-    raise InputAsked
+    """As input() does where nobody can type."""
+    raise EOFError
 
 
 def _folder():
