@@ -256,7 +256,7 @@ def _top_case(rng):
 TOP_PASSAGES = Exercise(
     id="10.3",
     title="The best passages",
-    points=2,
+    points=3,
     signature="top_passages(scores, k, min_score)",
     reference=top_passages,
     edge_cases=(

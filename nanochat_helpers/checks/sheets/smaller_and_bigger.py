@@ -236,7 +236,7 @@ def _back_to_whole(codes, lowest, step):
 
 def _codes_case(rng):
     codes = [rng.randrange(16) for _ in range(rng.randint(2, 6))]
-    return codes, round(rng.uniform(-3, 1), 1), rng.choice([0.1, 0.25, 0.3, 0.75])
+    return codes, round(rng.uniform(-3, 1), 1), rng.choice([0.1, 0.125, 0.3, 0.75])
 
 
 DEQUANTIZE = Exercise(
@@ -250,6 +250,7 @@ DEQUANTIZE = Exercise(
         Case(([15, 0, 6], -0.5, 0.1)),
         Case(([0, 0, 0], 0.5, 0.0), "all weights were equal, so the step is 0"),
         Case(([2, 0, 1], 0.0, 0.5), "the lowest weight is 0"),
+        Case(([1, 3, 6], -0.3, 0.125), "a step with three digits"),
     ),
     random_case=_codes_case,
     misconceptions=(
