@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import itertools
 
 
 def remember_with_append(messages, text, answer):
@@ -20,6 +21,12 @@ def remember_deeply(messages, text, answer):
     conversation = copy.deepcopy(messages)
     conversation += [{"role": "user", "content": text}]
     conversation.extend([{"role": "assistant", "content": answer}])
+    return conversation
+
+
+def remember_with_slice(messages, text, answer):
+    conversation = messages[:]
+    conversation[len(messages) :] = {"role": "user", "content": text}, {"role": "assistant", "content": answer}
     return conversation
 
 
@@ -47,6 +54,15 @@ def read_step_with_get(step, defaults):
         if key not in defaults:
             raise UnicodeError(key)  # a kind of ValueError
     return {key: step.get(key, defaults[key]) for key in defaults}
+
+
+def read_step_by_taking_away(step, defaults):
+    given = {**step}
+    given.pop("step")
+    settings = {key: given.pop(key) if key in given else defaults[key] for key in defaults}
+    if given:
+        raise ValueError(given)
+    return settings
 
 
 def run_steps_checking_first(spec, value, tools):
@@ -77,6 +93,16 @@ def run_steps_recursively(spec, value, tools):
     if tool is None:
         raise ValueError(f"no {first['step']}")
     return run_steps_recursively({"steps": rest}, tool(value, first), tools)
+
+
+def run_steps_with_names(spec, value, tools):
+    """The parameters by name, as the functions of the sheet have them, and a step without its name."""
+    for step in spec["steps"]:
+        name, settings = step["step"], {key: step[key] for key in step if key != "step"}
+        if not callable(tools.get(name)):
+            raise ValueError(name)
+        value = tools[name](step=settings, value=value)
+    return value
 
 
 def turn_with_while(messages, text, max_new_tokens, bot):
@@ -112,9 +138,42 @@ def turn_with_for_else(messages, text, max_new_tokens, bot):
     return reply
 
 
+def turn_with_generator(messages, text, max_new_tokens, bot):
+    def write(ids):
+        while (token_id := bot.next_id(ids)) != bot.end_id:
+            ids = (*ids, token_id)
+            yield token_id
+
+    conversation = [*messages, {"role": "user", "content": text}]
+    prompt = tuple(bot.encode(bot.fit(conversation)))
+    new_ids = list(itertools.islice(write(prompt), max_new_tokens))
+    answer = bot.clean(bot.decode(new_ids))
+    return {
+        "text": answer,
+        "finish_reason": "length" if len(new_ids) == max_new_tokens else "stop",
+        "messages": [*conversation, {"role": "assistant", "content": answer}],
+    }
+
+
+def turn_with_one_list(messages, text, max_new_tokens, bot):
+    """Each token is decoded by itself; the end token is written first and then taken away."""
+    conversation = copy.deepcopy(messages) + [{"role": "user", "content": text}]
+    ids = bot.encode(bot.fit(conversation))
+    start, raw_text, reason = len(ids), "", "length"
+    while len(ids) - start < max_new_tokens:
+        ids.append(bot.next_id(ids))
+        if ids[-1] == bot.end_id:
+            ids.pop()
+            reason = "stop"
+            break
+        raw_text += bot.decode(ids[-1:])
+    conversation.append({"role": "assistant", "content": bot.clean(raw_text)})
+    return {"messages": conversation, "text": conversation[-1]["content"], "finish_reason": reason}
+
+
 SECOND = {
-    "08.1": (remember_with_append, remember_with_plus, remember_deeply),
-    "08.2": (read_step_in_a_loop, read_step_with_sets, read_step_with_get),
-    "08.3": (run_steps_checking_first, run_steps_reduced, run_steps_recursively),
-    "08.4": (turn_with_while, turn_with_for_else),
+    "08.1": (remember_with_append, remember_with_plus, remember_deeply, remember_with_slice),
+    "08.2": (read_step_in_a_loop, read_step_with_sets, read_step_with_get, read_step_by_taking_away),
+    "08.3": (run_steps_checking_first, run_steps_reduced, run_steps_recursively, run_steps_with_names),
+    "08.4": (turn_with_while, turn_with_for_else, turn_with_generator, turn_with_one_list),
 }

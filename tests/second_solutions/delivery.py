@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import re
 
 # --- 12.1
 
@@ -27,6 +28,10 @@ def pause_by_recursion(status, n_tries, longest=8.0):
     if status != 429 and str(status)[0] != "5":
         return None
     return 0.5 if n_tries == 1 else min(longest, 2 * pause_by_recursion(status, n_tries - 1, longest))
+
+
+def pause_by_bits(status, n_tries):
+    return (1 << min(n_tries - 1, 4)) / 2 if re.fullmatch("429|5..", str(status)) else None
 
 
 # --- 12.2
@@ -64,6 +69,19 @@ def read_events_by_try(lines):
     if not is_done:
         raise ValueError
     return text
+
+
+def read_events_by_partition(lines):
+    events = []
+    for line in lines:
+        start, _, data = line.partition("data: ")
+        if data == "[DONE]":
+            break
+        if data and not start:
+            events.append(json.loads(data))
+    else:
+        raise ValueError("the end is missing")
+    return "".join(choice["delta"].get("content") or "" for event in events for choice in event["choices"][:1])
 
 
 # --- 12.3
@@ -184,9 +202,35 @@ def find_faults_by_exceptions(body):
     return found
 
 
+def find_faults_by_match(body):
+    def is_right(name):
+        match name, body.get(name):
+            case "model", str():
+                return True
+            case "messages", [_, *_] as messages:
+                return all(map(is_message, messages))
+            case "temperature" | "max_tokens", None:
+                return True
+            case _, bool():
+                return False
+            case "temperature", int() | float() as number:
+                return not (number < 0 or number > 100)
+            case "max_tokens", int(number):
+                return 0 < number < 1025
+        return False
+
+    def is_message(message):
+        match message:
+            case {"role": "system" | "user" | "assistant", "content": str()}:
+                return True
+        return False
+
+    return [name for name in ("model", "messages", "temperature", "max_tokens") if not is_right(name)]
+
+
 SECOND = {
-    "12.1": (pause_by_loop, pause_by_list, pause_by_recursion),
-    "12.2": (read_events_by_keys, read_events_by_index, read_events_by_try),
+    "12.1": (pause_by_loop, pause_by_list, pause_by_recursion, pause_by_bits),
+    "12.2": (read_events_by_keys, read_events_by_index, read_events_by_try, read_events_by_partition),
     "12.3": (whole_lines_by_byte, whole_lines_by_decoder, whole_lines_by_find, whole_lines_by_counting),
-    "12.4": (find_faults_by_type, find_faults_by_rules, find_faults_by_exceptions),
+    "12.4": (find_faults_by_type, find_faults_by_rules, find_faults_by_exceptions, find_faults_by_match),
 }

@@ -37,6 +37,13 @@ def temperature_in_place(logits, temperature):
     return result
 
 
+def temperature_one_hot(logits, temperature):
+    try:
+        return torch.tensor([value.item() / temperature for value in logits])
+    except ZeroDivisionError:
+        return torch.where(F.one_hot(logits.argmax(), len(logits)).bool(), logits, -INF)
+
+
 # --- 04.2
 
 
@@ -61,6 +68,12 @@ def top_k_by_kthvalue(logits, top_k=50):
     limit = logits.kthvalue(max(len(logits) - top_k + 1, 1)).values
     result[result < limit] = -INF
     return result
+
+
+def top_k_by_membership(logits, top_k):
+    if top_k == 0 or top_k >= len(logits):
+        return logits.clone()
+    return logits.masked_fill(~torch.isin(logits, logits.topk(top_k).values), -INF)
 
 
 # --- 04.3
@@ -212,8 +225,8 @@ def next_probs_by_log(logits, temperature, min_p):
 
 
 SECOND = {
-    "04.1": (temperature_by_loop, temperature_by_mask, temperature_in_place),
-    "04.2": (top_k_by_sort, top_k_by_counting, top_k_by_kthvalue),
+    "04.1": (temperature_by_loop, temperature_by_mask, temperature_in_place, temperature_one_hot),
+    "04.2": (top_k_by_sort, top_k_by_counting, top_k_by_kthvalue, top_k_by_membership),
     "04.3": (top_p_by_loop, top_p_like_transformers, top_p_by_sum_of_larger, top_p_by_searchsorted),
     "04.4": (penalty_by_where, penalty_by_comprehension, penalty_with_list, penalty_by_gather),
     "04.5": (draw_by_sorted_pairs, draw_by_cumsum, draw_by_taking_the_best, draw_by_numpy),

@@ -255,7 +255,8 @@ def _order_of_the_tools(spec, value, tools):
 
 
 def _only_the_first_step(spec, value, tools):
-    return _run_steps({"steps": spec["steps"][:1]}, value, tools)
+    for step in spec["steps"]:
+        return _run_steps({"steps": [step]}, value, tools)
 
 
 def _skipped_unknown(spec, value, tools):
@@ -267,8 +268,9 @@ def _each_name_once(spec, value, tools):
     return _run_steps({"steps": list(by_name.values())}, value, tools)
 
 
-def _backwards(spec, value, tools):
-    return _run_steps({"steps": spec["steps"][::-1]}, value, tools)
+def _lost_the_new_values(spec, value, tools):
+    _run_steps(spec, value, tools)
+    return value
 
 
 def _make_step(rng, name):
@@ -316,7 +318,8 @@ RUN_STEPS = Exercise(
         Misconception(
             "stopped after the first step",
             _only_the_first_step,
-            "One step is run and the others never. Where does your `return` stand: inside the loop, or after it?",
+            "One step is run and the others never (and without any step, nothing comes back). Where does your `return` "
+            "stand: inside the loop, or after it?",
         ),
         Misconception(
             "skipped an unknown step",
@@ -331,9 +334,10 @@ RUN_STEPS = Exercise(
             "list itself.",
         ),
         Misconception(
-            "ran the steps backwards",
-            _backwards,
-            "The last step comes first in yours. Begin with the first one of the list.",
+            "lost the new values",
+            _lost_the_new_values,
+            "Yours gives back the value that it was given. A tool does not change the value, it returns a new one: "
+            "where do you keep it?",
         ),
     ),
     hints=(
@@ -467,6 +471,7 @@ CHAT_TURN = Exercise(
     edge_cases=(
         Case(([], "Hi!", 40)),
         Case(([], "Hi!", 8), "there is room for 8 tokens only"),
+        Case(([], "Hi!", 15), "the whole answer just fits: 15 tokens are there before the end token could come"),
         Case(([SYSTEM, FIRST, REPLY], "Why?", 40), "a second turn: the bot reads four messages"),
         Case((LONG, "And fish?", 40), "not everything fits: the bot reads less than the conversation keeps"),
         Case(([SYSTEM], "Hi!", 1), "one token, and that is a line break: the clean text is empty"),

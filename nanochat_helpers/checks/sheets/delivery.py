@@ -189,7 +189,7 @@ def _events_case(rng):
     words = rng.choices(["Hello", " there", " Paris", ",", " 42", "\n", " why", "?"], k=rng.randint(2, 4))
     events = [_event({"role": "assistant"} | rng.choice([{}, {"content": ""}])), *map(_says, words)]
     if rng.random() < 0.6:
-        events.insert(rng.randint(1, len(events)), _event(rng.choice([{}, {"content": None}, {"content": ""}])))
+        events.insert(rng.randint(1, len(events)), _event(rng.choice([{}, {"content": None}, {"content": ""}, None])))
     if rng.random() < 0.3:
         events.append(_event())
     between = rng.choice([[""], [""], ["", ": keep-alive"], []])
@@ -206,10 +206,11 @@ READ_EVENTS = Exercise(
     reference=read_events,
     edge_cases=(
         Case(([_says("Hi"), "", _says(" Kim"), "", DONE],)),
-        Case(([": wait a moment", "", _says("Hi"), DONE],), "a line that begins with a colon is a comment"),
+        Case(([": no data: wait", "", _says("Hi"), DONE],), "the first line does not begin with `data: `"),
         Case(([_event({"role": "assistant"}), _says(""), _says("Hi"), DONE],), "deltas that bring no text"),
         Case(([_event({"content": None}), _says("Hi"), DONE],), "the content is null in JSON: None in Python"),
-        Case(([_says("Hi"), _event(), DONE],), "choices is an empty list"),
+        Case(([_event(), _says("Hi"), DONE],), "choices is an empty list"),
+        Case(([_says("So: data: [DONE]"), DONE],), "the model itself writes data: [DONE]: the stream goes on"),
         Case(([_says("Hi"), ""],), "[DONE] never comes"),
     ),
     random_case=_events_case,
@@ -308,7 +309,7 @@ def _as_chunks(text: str, cuts: list[int]) -> list[bytes]:
 
 
 def _chunks_case(rng):
-    words = ["data: Hi", "data: süß", "", "", ": où", "data: 日本語", "data: 🙂🙃", "data: 🙂!"]
+    words = ["data: Hi ", "data: süß", "", "", ": où", "data: 日本語", "data: 🙂🙃", "data: 🙂!"]
     lines = rng.choices(words, k=rng.randint(2, 5))
     text = "\n".join(lines) + rng.choice(["\n", "\n", "\ndata: é", "\ndata"])
     n_bytes = len(text.encode())
@@ -328,6 +329,7 @@ WHOLE_LINES = Exercise(
         Case(("data: 1\n\ndata: 2\n", [2, 5]), "a line in three chunks; then a blank line"),
         Case(("data: 1\nda", [8]), "the last line never ends"),
         Case(("data: 1\n", [0, 3]), "the first chunk is empty"),
+        Case(("data: a\u2028b\n", [4]), "some functions take the character \\u2028 for a line end, too"),
     ),
     random_case=_chunks_case,
     call=lambda function, text, cuts: function(_as_chunks(text, cuts)),
@@ -460,7 +462,7 @@ def _said(role, content):
 _MISSING = object()
 _HI = [_said("user", "Hi")]
 _RIGHT = {
-    "model": ["toy"],
+    "model": ["toy", "toy", "smollm2"],
     "messages": [_HI, [_said("system", "Be kind."), *_HI], [*_HI, _said("assistant", "Hello."), _said("user", "")]],
     "temperature": [_MISSING, None, 0, 0.7, 1, 100],
     "max_tokens": [_MISSING, None, 1, 20, 1024],
@@ -471,13 +473,16 @@ _WRONG = {
         _MISSING,
         [],
         "Hi",
+        _said("user", "Hi"),
         ["Hi"],
+        [*_HI, _said("assistant", "Hello."), _said("", "Hi")],
+        [*_HI, {"role": "user"}],
         [_said("wizard", "Hi")],
         [_said("wizard", "Hi"), _said("robot", "Hi")],
         [_said("robot", "Hi"), *_HI, _said("robot", "Bye")],
         [_said("wizard", "Hi"), *_HI, {"role": "user"}],
         [_said("wizard", "Hi"), *_HI],
-        [_said("robot", "Hi"), *_HI],
+        [*_HI, _said("robot", "Hi")],
         [_said("user", None), {"role": "user"}],
         ["Hi", _said("user", 5)],
         [{"role": "user"}, *_HI],
@@ -515,6 +520,7 @@ FIND_FAULTS = Exercise(
             ({"model": "toy", "messages": [_said("wizard", "Hi"), {"role": "user"}]},),
             "two wrong messages, one wrong field",
         ),
+        Case(({"model": "toy", "messages": [*_HI, _said("wizard", "Hi")]},), "only the second message is wrong"),
         Case(({},), "an empty body"),
     ),
     random_case=_body_case,

@@ -422,10 +422,13 @@ def _place_in_ranking(probs, u):
     return int(torch.searchsorted(order.values.double().cumsum(dim=0), u, right=True).clamp(max=len(probs) - 1))
 
 
-def _one_too_early(probs, u):
-    order = probs.sort(descending=True, stable=True)
-    place = int(torch.searchsorted(order.values.double().cumsum(dim=0), u, right=True))
-    return int(order.indices[max(place - 1, 0)])
+def _looked_up(probs, u):
+    numbers, end = probs.tolist(), 0.0
+    for prob in sorted(numbers, reverse=True):
+        end += prob
+        if u < end:
+            return numbers.index(prob)
+    return numbers.index(min(numbers))
 
 
 def _ascending(probs, u):
@@ -441,8 +444,8 @@ def _border_to_the_left(probs, u):
 
 
 def _draw_case(rng):
-    if rng.random() < 0.3:  # eighths, which have no rounding: the needle stands exactly on a border
-        eighths = rng.choice([[5, 2, 1], [4, 3, 1]])
+    if rng.random() < 0.5:  # eighths, which have no rounding: the needle stands exactly on a border
+        eighths = rng.choice([[5, 2, 1], [4, 3, 1], [4, 2, 2], [4, 2, 2], [3, 3, 2]])
         u = rng.choice([eighths[0], eighths[0] + eighths[1]]) / 8
         return torch.tensor(rng.sample(eighths, 3)) / 8, u
     weights = [rng.random() ** 2 + 0.01 for _ in range(rng.randint(2, 9))]
@@ -461,6 +464,7 @@ DRAW = Exercise(
         Case((torch.tensor([0.2, 0.5, 0.3]), 0.999), "the needle stands at the end"),
         Case((torch.tensor([0.0, 1.0, 0.0]), 0.7), "one token is certain"),
         Case((torch.tensor([0.125, 0.5, 0.375]), 0.5), "the needle stands exactly on a border: the next token begins"),
+        Case((torch.tensor([0.25, 0.5, 0.25]), 0.8), "token 0 and token 2 are equally likely: 0 lies first"),
     ),
     random_case=_draw_case,
     misconceptions=(
@@ -480,9 +484,10 @@ DRAW = Exercise(
             "You return *where on the bar* the needle points (0 for the first). Which token lies there?",
         ),
         Misconception(
-            "stopped one token too early",
-            _one_too_early,
-            "You stop at the token *before* the one under the needle: the token whose end lies beyond u is the one.",
+            "looked for the token by its probability",
+            _looked_up,
+            "Two tokens may be equally likely, and you find the first of them both times. What could you sort in place "
+            "of the probabilities, so that you always know which token it is?",
         ),
         Misconception(
             "began with the least likely token",
