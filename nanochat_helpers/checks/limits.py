@@ -26,8 +26,8 @@ import psutil
 
 PRINTED = 10_000  # characters that are kept of what a function prints
 MEMORY = 2 * 1024**3  # bytes that may come on top, or half of what is free where that is less
-DEPTH = 2_000  # calls within calls: more would end Python itself on a small stack
-STACK = 64 * 1024**2  # bytes of stack for a thread: room for DEPTH calls, also through C
+DEPTH = 1_000  # calls within calls, Python's own limit: far more would end Python itself
+STACK = 64 * 1024**2  # bytes of stack for a thread, which may have little otherwise: room for DEPTH calls
 STEP = 0.05  # seconds between two looks at clock and memory
 PATIENCE = 2.0  # seconds for a thread to listen
 CHECKS = str(Path(__file__).parent)
