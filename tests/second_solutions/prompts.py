@@ -108,7 +108,7 @@ def lint_with_range(messages):
             found.append(str(i) + ": empty")
         if i > 0:
             if role == "system":
-                found.append(str(i) + ": system not first")
+                found.append(str(i) + ": system message not first")
             if role == messages[i - 1]["role"]:
                 found.append(str(i) + ": same role twice")
     return found
@@ -120,7 +120,7 @@ def lint_with_a_counter(messages):
         if not message["content"] or message["content"].isspace():
             faults += [f"{place}: empty"]
         if place and message["role"] == "system":
-            faults += [f"{place}: system not first"]
+            faults += [f"{place}: system message not first"]
         if message["role"] == last:
             faults += [f"{place}: same role twice"]
         last = message["role"]
@@ -132,7 +132,7 @@ def lint_by_sorting(messages):
     """Rule by rule, then sorted by the place; sorted keeps the order of those at the same place."""
     n = len(messages)
     faults = [(i, "empty") for i in range(n) if not messages[i]["content"].split()]
-    faults += [(i, "system not first") for i in range(1, n) if messages[i]["role"] == "system"]
+    faults += [(i, "system message not first") for i in range(1, n) if messages[i]["role"] == "system"]
     faults += [(i, "same role twice") for i in range(1, n) if messages[i]["role"] == messages[i - 1]["role"]]
     return [f"{i}: {name}" for i, name in sorted(faults, key=lambda fault: fault[0])]
 
@@ -141,7 +141,7 @@ def lint_with_a_table(messages):
     befores = [{"role": None}, *messages]
     rules = {
         "empty": lambda place: not messages[place]["content"].strip(" \t\n\r"),
-        "system not first": lambda place: place and messages[place]["role"] == "system",
+        "system message not first": lambda place: place and messages[place]["role"] == "system",
         "same role twice": lambda place: messages[place]["role"] == befores[place]["role"],
     }
     return [f"{place}: {name}" for place in range(len(messages)) for name, rule in rules.items() if rule(place)]

@@ -1,6 +1,8 @@
 """Sheet 01: other right solutions, as students might write them. None of them may be refused."""
 
 import codecs
+import functools
+import re
 from collections import Counter
 
 # --- 01.1
@@ -22,6 +24,11 @@ def decode_by_splitting(input_ids, vocabulary):
     return " ".join("".join(map(vocabulary.__getitem__, input_ids)).split("Ġ"))
 
 
+def decode_by_reduce(input_ids, vocabulary):
+    signs = {ord("Ġ"): 32}
+    return functools.reduce(lambda text, i: text + vocabulary[i].translate(signs), input_ids, "")
+
+
 # --- 01.2
 
 
@@ -35,6 +42,17 @@ def survives_step_by_step(text, tokenizer):
 def survives_letter_by_letter(text, tokenizer):
     back = tokenizer.decode(tokenizer.encode(text))
     return len(back) == len(text) and all(one == other for one, other in zip(text, back, strict=True))
+
+
+def survives_with_if(text, tokenizer):
+    answer = False
+    if text == tokenizer.decode(tokenizer.encode(text)):
+        answer = True
+    return answer
+
+
+def survives_with_re(text, tokenizer):
+    return re.fullmatch(re.escape(text), tokenizer.decode(tokenizer.encode(text))) is not None
 
 
 # --- 01.3
@@ -144,6 +162,21 @@ def learn_with_a_while(words, n_merges):
     return merges
 
 
+def learn_from_different_words(words, n_merges):
+    """Each different word once, with how often it comes, as the lesson does it."""
+    times, merges = Counter(map(tuple, words)), []
+    for _ in range(n_merges):
+        pairs = Counter()
+        for word, n in times.items():
+            for pair in zip(word, word[1:], strict=False):
+                pairs[pair] += n
+        if not pairs:
+            break
+        merges.append(max(pairs, key=pairs.get))
+        times = {tuple(glue_in_a_copy(word, merges[-1])): n for word, n in times.items()}
+    return merges
+
+
 def learn_by_recursion(words, n_merges):
     pair = pair_with_most_common(words) if n_merges > 0 else None
     if pair is None:
@@ -227,11 +260,11 @@ def stream_by_what_was_shown(parts):
 
 
 SECOND = {
-    "01.1": (decode_with_a_loop, decode_each, decode_by_splitting),
-    "01.2": (survives_step_by_step, survives_letter_by_letter),
+    "01.1": (decode_with_a_loop, decode_each, decode_by_splitting, decode_by_reduce),
+    "01.2": (survives_step_by_step, survives_letter_by_letter, survives_with_if, survives_with_re),
     "01.3": (pair_with_a_dict, pair_with_most_common, pair_by_counting_a_list, pair_by_sorting),
     "01.4": (glue_onto_the_last, glue_with_a_skip, glue_in_a_copy, glue_by_recursion),
-    "01.5": (learn_with_a_for, learn_with_a_while, learn_by_recursion),
+    "01.5": (learn_with_a_for, learn_with_a_while, learn_from_different_words, learn_by_recursion),
     "01.6": (
         stream_by_trying,
         stream_by_the_error,

@@ -2,7 +2,7 @@
 
 import math
 import random
-from statistics import mean
+from statistics import fmean
 
 import torch
 
@@ -307,11 +307,11 @@ def _bits(probs):
 
 
 def _mean_prob(probs):
-    return 1 / mean(probs)
+    return 1 / fmean(probs)
 
 
 def _mean_bits(probs):
-    return mean(_bits(probs))
+    return fmean(_bits(probs))
 
 
 def _sum_of_bits(probs):
@@ -319,11 +319,11 @@ def _sum_of_bits(probs):
 
 
 def _two_logarithms(probs):
-    return 2 ** mean(-math.log(prob) for prob in probs)
+    return 2 ** fmean(-math.log(prob) for prob in probs)
 
 
 def _below_one(probs):
-    return 2 ** -mean(_bits(probs))
+    return 2 ** -fmean(_bits(probs))
 
 
 def _product(probs):
@@ -492,7 +492,8 @@ BEST_TOKENS = Exercise(
         "Begin with `probs = logits.softmax(dim=-1).tolist()`: the place of a probability in it is its token id.",
         "`sorted(..., key=...)` leaves what ties in its old order. So does a tensor's "
         "`sort(descending=True, stable=True)`, but `topk` promises nothing.",
-        "Sort the *ids* by their probability, keep the first n with `[:n]`, and make the pairs at the very end.",
+        "Sort the *ids* by their probability, keep the first n with `[:n]`, and make the pairs at the very end. Or n "
+        "times: take the largest that is left. `probs.index(max(probs))` is its id; what must happen to it then?",
     ),
 )
 

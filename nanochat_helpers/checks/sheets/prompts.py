@@ -292,8 +292,8 @@ BUILD_PROMPT = Exercise(
         Misconception(
             "changed the list of messages it was given",
             _changed_the_list,
-            "The text is right, but afterwards the caller's list has one message more: the next call would find a "
-            "system message that nobody wrote. How can you make a *new* list?",
+            "The text is right, but afterwards the caller's list is not what it was: the next call would find "
+            "messages that nobody wrote, or miss some. How can you make a *new* list?",
         ),
     ),
     hints=(
@@ -313,7 +313,7 @@ def _faults(place, message, role_before, is_empty=lambda text: not text.strip())
     if is_empty(message["content"]):
         yield f"{place}: empty"
     if message["role"] == "system" and place > 0:
-        yield f"{place}: system not first"
+        yield f"{place}: system message not first"
     if message["role"] == role_before:
         yield f"{place}: same role twice"
 
@@ -348,8 +348,8 @@ def _first_with_last(messages):
 
 
 def _rule_by_rule(messages):
-    faults = _lint_messages(messages)
-    return [each for rule in ("empty", "system not first", "same role twice") for each in faults if each.endswith(rule)]
+    faults, rules = _lint_messages(messages), ("empty", "system message not first", "same role twice")
+    return [fault for rule in rules for fault in faults if fault.endswith(rule)]
 
 
 def _lint_case(rng):
