@@ -27,10 +27,9 @@ CURES = {
     ("a tensor", "a parameter of a model"): ".detach() gives the tensor in it",
     ("a list", "a tensor"): ".tolist() makes a list of a tensor",
     ("a tuple", "a tensor"): "tuple(….tolist()) makes a tuple of a tensor",
-    ("a number", "a tensor"): ".item() takes the number out of a tensor",
-    ("a whole number", "a tensor"): ".item() takes the number out of a tensor",
+    ("a number", "a tensor"): ".item() takes the number out of a tensor that holds one",
+    ("a whole number", "a tensor"): ".item() takes the number out of a tensor that holds one",
     ("True or False", "a tensor"): ".item() takes the value out of a tensor",
-    ("a whole number", "a number"): "int(…) makes a whole number",
     ("a whole number", "a text"): "int(…) makes a whole number of a text",
     ("a number", "a text"): "float(…) makes a number of a text",
     ("a text", "a whole number"): "str(…) makes a text of a number",
@@ -88,6 +87,8 @@ def _wrong_type(expected, got, where):
     if type(expected) is type(got) or (type(expected) is float and type(got) is int):
         return None
     wanted, found = kind(expected), kind(got)
+    if (type(expected), type(got)) == (int, float):
+        return _sentence(where, f"it should be a whole number, but it is {got!r}: int(…) makes a whole number of it.")
     if got is None and not where:
         return "It returned None; did you forget `return`?"
     cure = CURES.get((wanted, found))
@@ -111,6 +112,8 @@ def _dtype(tensor):
 
 
 def _sequence_difference(expected, got, tolerance, where):
+    if len(expected) > 0 == len(got):
+        return _sentence(where, f"there should be {_entries(len(expected))}, but there are none.")
     if len(expected) != len(got):
         pairs = enumerate(zip(expected, got, strict=False))
         parting = next((place for place, pair in pairs if _difference(*pair, tolerance, "")), None)
@@ -163,6 +166,8 @@ def _text_difference(expected, got, where):
     blanks = _blanks_around(expected, got)
     if blanks:
         return _sentence(where, blanks)
+    if not got:
+        return _sentence(where, f"it should be {value_text(expected, 80)}, but it is empty.")
     if parting == len(got):
         return _sentence(where, f"it ends too early: {_window(expected, parting)} is missing.")
     if parting == len(expected):

@@ -53,11 +53,9 @@ def check_html(result: Any) -> str:
     rows = "".join(_row(name, text) for name, text in result.rows)
     clues = "".join(f'<p class="nc-clue"><b>Hint:</b> {_prose(hint)}</p>' for hint in result.hints)
     notes = "".join(f'<p class="nc-dim">{_prose(note)}</p>' for note in result.notes)
-    body = (
-        f'{_STYLE}<div class="nc-check nc-{CLASSES[result.status]}">{head}<p>{_prose(result.sentence)}</p>'
-        f"{f'<dl>{rows}</dl>' if rows else ''}{clues}{notes}</div>"
-    )
-    return figure(body, label=f"{word}: exercise {result.exercise_id}, {result.title}")
+    body = f"{head}<p>{_prose(result.sentence)}</p>{f'<dl>{rows}</dl>' if rows else ''}{clues}{notes}"
+    card = f'{_STYLE}<div class="nc-check nc-{CLASSES[result.status]}" role="status">{body}</div>'
+    return figure(card, label=f"{word}: exercise {result.exercise_id}, {result.title}")
 
 
 def _row(name, text):
