@@ -2,8 +2,10 @@
 
 import math
 import random
+from typing import Any
 
 from ... import model_costs, quantization
+from ..comparing import difference
 from ..exercise import Case, Exercise, Misconception
 
 BLOCK_BITS = 32  # the step and the lowest weight of a block, 16 bits each
@@ -153,6 +155,17 @@ def _gave_weights(row, bits):
     return dequantize(codes, *grid(row, bits)) if any(codes) else codes  # equal weights: the sheet gives the codes
 
 
+def _codes_difference(expected: Any, got: Any) -> str | None:
+    """As `difference`, but it does not offer int(…) for weights, or for steps that are not rounded."""
+    found = difference(expected, got)
+    if found and type(got) is list and {type(entry) for entry in got} in ({float}, {int, float}) and got != expected:
+        return (
+            "A code is a whole number: the number of the nearest level. What is in your list: weights, or how many "
+            "steps they are above the lowest, not rounded yet?"
+        )
+    return found
+
+
 QUANTIZE = Exercise(
     id="11.2",
     title="Quantize",
@@ -168,6 +181,7 @@ QUANTIZE = Exercise(
         Case(([-6.0, -3.2, -2.5], 3), "all weights are negative"),
     ),
     random_case=_row_and_bits,
+    compare=_codes_difference,
     misconceptions=(
         Misconception(
             "cut off in place of rounding",
