@@ -333,7 +333,7 @@ def _product(probs):
 def _text_case(rng):
     """The probabilities of a short text, or those of a long one."""
     probs = [_probability(rng) for _ in range(rng.randint(2, 9))]
-    return (probs * rng.choice((1, 400)),)
+    return (probs * rng.choice((1, 150)),)
 
 
 PERPLEXITY = Exercise(

@@ -567,11 +567,17 @@ def _decode_stream(parts):
 
 
 def _each_by_itself(parts):
-    return [part.decode(errors="replace") for part in parts]
+    return [part.decode() for part in parts]
 
 
 def _threw_away(parts):
-    return [part.decode(errors="ignore") for part in parts]
+    texts = []
+    for part in parts:
+        try:
+            texts.append(part.decode())
+        except UnicodeDecodeError:
+            texts.append("")
+    return texts
 
 
 def _all_or_nothing(parts):
@@ -583,7 +589,7 @@ def _all_or_nothing(parts):
             waiting = b""
         except UnicodeDecodeError:
             texts.append("")
-    return [*texts, waiting.decode(errors="replace")] if waiting else texts
+    return [*texts, "�"] if waiting else texts
 
 
 def _forgot_the_rest(parts):
@@ -635,14 +641,14 @@ DECODE_STREAM = Exercise(
         Misconception(
             "decoded each part by itself",
             _each_by_itself,
-            "There are `�` in the middle of yours: you decode each part alone, but a character may be spread over two "
-            "parts. Where can the first half wait?",
+            "You decode each part alone, and where one ends in half a character, `decode` stops with an error. A "
+            "character may be spread over two parts: where can the first half wait for the second?",
         ),
         Misconception(
             "threw halves of characters away",
             _threw_away,
-            '`errors="ignore"` drops what it cannot read. The first half is gone when the second half comes. '
-            "Who keeps it until then?",
+            "Where a part cannot be decoded, you go on without it. So the first half is gone when the second half "
+            "comes. Who keeps it until then?",
         ),
         Misconception(
             "held back whole characters",
