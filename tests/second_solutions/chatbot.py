@@ -4,6 +4,8 @@ import copy
 import functools
 import itertools
 
+from nanochat_helpers.prompts import encode_prompt
+
 
 def remember_with_append(messages, text, answer):
     conversation = list(messages)
@@ -171,9 +173,29 @@ def turn_with_one_list(messages, text, max_new_tokens, bot):
     return {"messages": conversation, "text": conversation[-1]["content"], "finish_reason": reason}
 
 
+def real_turn_with_one_list(messages, text, max_new_tokens, backbone):
+    ids = encode_prompt(list(messages) + [{"content": text, "role": "user"}], backbone.tokenizer).input_ids[:]
+    n_prompt = len(ids)
+    for _ in range(max_new_tokens):
+        ids.append(backbone.next_token_logits(ids).topk(1).indices.item())
+        if ids[-1] == backbone.tokenizer.eos_token_id:
+            del ids[-1]
+            break
+    return backbone.tokenizer.decode(ids[n_prompt:], skip_special_tokens=True)
+
+
+def real_turn_recursively(messages, text, max_new_tokens, backbone, new_ids=()):
+    prompt = encode_prompt([*messages, {"role": "user", "content": text}], backbone.tokenizer)
+    best = max_new_tokens and backbone.next_token_logits([*prompt.input_ids, *new_ids]).tolist()
+    if not best or (token_id := best.index(max(best))) == backbone.tokenizer.eos_token_id:
+        return backbone.tokenizer.decode(list(new_ids))
+    return real_turn_recursively(messages, text, max_new_tokens - 1, backbone, (*new_ids, token_id))
+
+
 SECOND = {
     "08.1": (remember_with_append, remember_with_plus, remember_deeply, remember_with_slice),
     "08.2": (read_step_in_a_loop, read_step_with_sets, read_step_with_get, read_step_by_taking_away),
     "08.3": (run_steps_checking_first, run_steps_reduced, run_steps_recursively, run_steps_with_names),
     "08.4": (turn_with_while, turn_with_for_else, turn_with_generator, turn_with_one_list),
+    "08.5": (real_turn_with_one_list, real_turn_recursively),
 }

@@ -1,5 +1,13 @@
-"""Sheet 08: the parts of a chatbot put together. The model is scripted, so that every answer can be checked by hand."""
+"""Sheet 08: the parts of a chatbot put together.
 
+The model is scripted, so that every answer can be checked by hand; only the last exercise asks the real one.
+"""
+
+from functools import cache
+from types import SimpleNamespace
+
+from ...models import load_model
+from ...prompts import encode_prompt
 from ..exercise import Case, Exercise, Misconception
 
 QUESTIONS = ("Hi!", "Why?", "Is it salty?", "Who are you?", "Tell me more.", "And fish?")
@@ -520,4 +528,126 @@ CHAT_TURN = Exercise(
     ),
 )
 
-EXERCISES = (REMEMBER, READ_STEP, RUN_STEPS, CHAT_TURN)
+
+# --- 08.5 real_turn
+
+
+@cache
+def _real_model():
+    """The model of the lessons, which keeps what it said after which ids: many functions ask it the same."""
+    backbone = load_model("smollm2", engine="transformers")
+    logits = cache(lambda ids: backbone.next_token_logits(list(ids)))
+    return SimpleNamespace(tokenizer=backbone.tokenizer, next_token_logits=lambda ids: logits(tuple(ids)).clone())
+
+
+def _with_the_real_model(function, messages, text, max_new_tokens):
+    return function(messages, text, max_new_tokens, _real_model())
+
+
+def _real_turn(messages, text, max_new_tokens, backbone):
+    return backbone.tokenizer.decode(_greedy(_prompt(messages, text, backbone), max_new_tokens, backbone))
+
+
+def _prompt(messages, text, backbone):
+    return encode_prompt([*messages, _message("user", text)], backbone.tokenizer).input_ids
+
+
+def _greedy(prompt, max_new_tokens, backbone):
+    new_ids = []
+    for _ in range(max_new_tokens):
+        token_id = int(backbone.next_token_logits([*prompt, *new_ids]).argmax())
+        if token_id == backbone.tokenizer.eos_token_id:
+            break
+        new_ids.append(token_id)
+    return new_ids
+
+
+def _without_a_template(messages, text, max_new_tokens, backbone):
+    return backbone.tokenizer.decode(_greedy(backbone.tokenizer.encode(text), max_new_tokens, backbone))
+
+
+def _newest_message_alone(messages, text, max_new_tokens, backbone):
+    return _real_turn([], text, max_new_tokens, backbone)
+
+
+def _with_the_prompt(messages, text, max_new_tokens, backbone):
+    prompt = _prompt(messages, text, backbone)
+    return backbone.tokenizer.decode(prompt + _greedy(prompt, max_new_tokens, backbone))
+
+
+def _kept_the_end_token(messages, text, max_new_tokens, backbone):
+    prompt, new_ids = _prompt(messages, text, backbone), []
+    while len(new_ids) < max_new_tokens:
+        new_ids.append(int(backbone.next_token_logits(prompt + new_ids).argmax()))
+        if new_ids[-1] == backbone.tokenizer.eos_token_id:
+            break
+    return backbone.tokenizer.decode(new_ids)
+
+
+def _same_prompt_each_time(messages, text, max_new_tokens, backbone):
+    logits = backbone.next_token_logits(_prompt(messages, text, backbone))
+    return backbone.tokenizer.decode([int(logits.argmax())] * max_new_tokens)
+
+
+def _tokens_joined(messages, text, max_new_tokens, backbone):
+    new_ids = _greedy(_prompt(messages, text, backbone), max_new_tokens, backbone)
+    return " ".join(backbone.tokenizer.decode([token_id]) for token_id in new_ids)
+
+
+REAL_TURN = Exercise(
+    id="08.5",
+    title="The same with the real model",
+    points=3,
+    signature="real_turn(messages, text, max_new_tokens, backbone)",
+    reference=_real_turn,
+    call=_with_the_real_model,
+    show=lambda messages, text, max_new_tokens: f"real_turn({messages!r}, {text!r}, {max_new_tokens}, backbone)",
+    edge_cases=(
+        Case(([], "What is the capital of France?", 12)),
+        Case(([FIRST, REPLY], "What is the capital of France?", 3), "the budget ends it in the middle"),
+        Case(([_message("user", "My name is Mia."), _message("assistant", "Hello, Mia.")], "What is my name?", 4)),
+        Case(([_message("system", "You are a pirate.")], "Who are you?", 4), "there is a system message"),
+    ),
+    n_random=0,  # each case takes the model a while
+    random_case=lambda rng: ([], rng.choice(QUESTIONS), 3),
+    misconceptions=(
+        Misconception(
+            "gave the model the bare text",
+            _without_a_template,
+            "The model got only the words of the question, without the marks of a chat, and takes it for a finished "
+            "text. What did lesson 02 put around a message?",
+        ),
+        Misconception(
+            "sent only the newest message",
+            _newest_message_alone,
+            "Without earlier messages yours is right, with them it is not. What must stand in the prompt besides the "
+            "newest message?",
+        ),
+        Misconception(
+            "decoded the prompt, too",
+            _with_the_prompt,
+            "Your text begins with the prompt. Which ids are the answer, and which went in before it?",
+        ),
+        Misconception(
+            "kept the end token",
+            _kept_the_end_token,
+            "Your answer ends with a control token. In which order do you look at a token and append it?",
+        ),
+        Misconception(
+            "asked with the same prompt each time",
+            _same_prompt_each_time,
+            "The same token comes again and again. How should the model know what it has written already?",
+        ),
+        Misconception(
+            "decoded each token alone and joined them with spaces",
+            _tokens_joined,
+            "Some spaces are too many: tokens bring their own. What happens if you decode all ids at once?",
+        ),
+    ),
+    hints=(
+        "It is 08.4 with other names: what was `bot.encode`, what was `bot.next_id`, what was `bot.end_id`?",
+        "The ids for the model are the prompt's and the new ones; `int(logits.argmax())` is the token with the most.",
+    ),
+)
+
+EXERCISES = (REMEMBER, READ_STEP, RUN_STEPS, CHAT_TURN, REAL_TURN)
