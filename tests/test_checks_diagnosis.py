@@ -237,6 +237,37 @@ def test_a_stub_is_no_wrong_answer():
     assert "`# YOUR CODE HERE`" in result.sentence
 
 
+def test_a_stub_with_given_code_around_it_is_not_attempted_either():
+    def stub(values):
+        values = list(values)
+        raise NotImplementedError()
+        return values
+
+    assert examine(exercise_for(), stub).status == "not attempted"
+
+
+def test_an_untouched_stub_is_not_called_and_loads_no_model():
+    def stub(values):
+        """Return all values doubled."""
+        raise NotImplementedError()
+
+    loaded = []
+    exercise = exercise_for(call=lambda function, *args: (loaded.append(1), function(*args))[1])
+    assert examine(exercise, stub).status == "not attempted"
+    assert loaded == []
+
+
+def test_loading_a_model_takes_nothing_of_the_students_time():
+    @functools.cache
+    def model():
+        time.sleep(0.6)
+        print("loaded")
+        return double
+
+    exercise = exercise_for(call=lambda function, *args: (model(), function(*args))[1])
+    assert examine(exercise, double, seconds=0.3).passed
+
+
 @pytest.mark.parametrize(
     ("got", "sentence"),
     [
