@@ -146,6 +146,10 @@ def test_the_sheet_of_these_tests_is_without_fault():
         (lambda cells: cells["ex1-check"]["metadata"].pop("nanochat"), "04.1 has no check cell"),
         (lambda cells: cells["ex1-answer"]["metadata"].pop("nanochat"), "04.1 has no answer cell"),
         (lambda cells: cells["ex1-answer"].update(source="def other(x):"), "04.1 asks for `def apply_temperature("),
+        (
+            lambda cells: cells["ex1-answer"]["metadata"]["nbgrader"].update(grade=True, points=3),
+            "by hand have [3] points",
+        ),
         (lambda cells: cells["ex1-check"].update(source="pass"), "04.1 has a check cell that is not just check"),
         (
             lambda cells: cells["ex1-check"]["metadata"]["nanochat"].update(exercise="04.9"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..checks.exercise import Exercise
-from ..checks.sheets import SHEETS
+from ..checks.sheets import BY_HAND, SHEETS
 from ..errors import SheetError
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -160,6 +160,10 @@ def faults(notebook: Notebook, exercises: tuple[Exercise, ...]) -> Iterator[str]
     yield from (f"no exercise {name!r} is known" for name in sorted(named - ids))
     for exercise in exercises:
         yield from _exercise_faults(notebook, exercise)
+    by_hand = [cell["metadata"]["nbgrader"].get("points") for cell in notebook["cells"] if role(cell) == "question"]
+    wanted = BY_HAND.get(exercises[0].id[:2], 0)
+    if by_hand != [wanted] * bool(wanted):
+        yield f"its questions graded by hand have {by_hand} points, and BY_HAND in checks/sheets says {wanted}"
 
 
 def _cell_faults(cell):

@@ -21,6 +21,9 @@ SHEETS = {
     "12": "delivery",
 }
 
+# The points of a sheet's last question, which a teacher reads; the other sheets have none.
+BY_HAND = {"03": 3, "06": 3, "09": 3, "12": 3}
+
 
 def sheet_exercises(sheet: str) -> tuple[Exercise, ...]:
     """The exercises of a sheet, such as "04", in their order. Raises CheckError for a sheet that does not exist."""
