@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -197,15 +198,11 @@ def test_what_cannot_be_stopped_is_said_and_hurts_nobody(monkeypatch, capsys):
     wake = threading.Event()
 
     def f(x):
-        try:
-            _thread.allocate_lock().acquire() or wake.wait()
-            while not wake.is_set():
-                try:
-                    time.sleep(0.02)
-                except:
-                    print("still here")
-        finally:
-            wake.set()
+        while not wake.is_set():
+            try:
+                time.sleep(0.02)
+            except:
+                print("still here")
 
     streams = sys.stdout, sys.stderr, builtins.input
     came = in_a_thread(lambda: answers_of(f))
@@ -289,6 +286,18 @@ def test_an_alarm_of_somebody_else_is_put_back():
 
 
 # --- the notebook afterwards
+
+
+def test_what_is_displayed_stays_out_of_the_notebook_for_once():
+    displaypub = pytest.importorskip("IPython.core.displaypub")
+    usual = displaypub.CapturingDisplayPublisher()
+    shell = SimpleNamespace(display_pub=usual)
+    (undo,) = limits._displays(SimpleNamespace(get_ipython=lambda: shell))
+    shell.display_pub.publish({"text/plain": "a picture"})
+    assert usual.outputs == []
+    undo[0](undo[1])
+    assert shell.display_pub is usual
+    assert limits._displays(None) == limits._displays(SimpleNamespace(get_ipython=lambda: None)) == []
 
 
 def test_input_is_refused_and_works_again_afterwards():

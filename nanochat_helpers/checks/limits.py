@@ -18,6 +18,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
@@ -91,9 +92,9 @@ def run(task: Callable[[], Any], seconds: float, printed: TextIO) -> tuple[str, 
 
 @contextlib.contextmanager
 def undisturbed(printed: TextIO) -> Iterator[None]:
-    """Afterwards the streams, input(), the folder, the warnings and all random numbers are as before."""
+    """Afterwards the streams, displays, input(), the folder, warnings and all random numbers are as before."""
     before = sys.stdout, sys.stderr, builtins.input, sys.getrecursionlimit()
-    folder, put_back = _folder(), _random_states()
+    folder, put_back = _folder(), [*_random_states(), *_displays(sys.modules.get("IPython"))]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -130,6 +131,17 @@ def _random_states():
     if numpy := sys.modules.get("numpy"):
         states.append((numpy.random.set_state, numpy.random.get_state()))
     return states
+
+
+def _displays(ipython):
+    """From now on nothing that is displayed reaches the notebook; gives what undoes that, as a list of one."""
+    shell = ipython and ipython.get_ipython()
+    if not shell:
+        return []
+    from IPython.core.displaypub import CapturingDisplayPublisher
+
+    usual, shell.display_pub = shell.display_pub, CapturingDisplayPublisher()
+    return [(partial(setattr, shell, "display_pub"), usual)]
 
 
 def _to_the_end(task, watch):
