@@ -184,6 +184,21 @@ def raises(values):
     raise ValueError("no   such\nnumber")
 
 
+def not_known(values):
+    return valuess  # noqa: F821
+
+
+def known_too_late(values):
+    if len(values) > 100:
+        total = 0
+    return total
+
+
+def hidden(values):
+    sum = 0
+    return sum(values)
+
+
 def half_written(values):
     if len(values) > 2:
         raise NotImplementedError
@@ -205,6 +220,9 @@ def half_written(values):
         (calls_itself, "`f` calls itself without end (in line "),
         (calls_the_other, "`f` calls itself without end (in line "),
         (raises, "It stopped with ValueError: no such number (in line "),
+        (not_known, "It stopped with NameError: name 'valuess' is not defined (in line"),
+        (known_too_late, "It stopped with UnboundLocalError: cannot access local variable 'total'"),
+        (hidden, "It stopped with TypeError: 'int' object is not callable (in line "),
         (half_written, "A part is still to be written here (NotImplementedError): remove the `raise` line."),
         (lambda values: input("How many? "), "It waits for somebody to type (input()) (in line "),
         (lambda values: exit(), "It ends Python itself (SystemExit)"),
@@ -219,6 +237,12 @@ def test_a_wrong_answer_has_its_sentence(function, sentence):
     found = result.sentence.partition(" checks came out right. ")[2]
     assert found.startswith(sentence)
     assert found.endswith((".", "?"))
+
+
+def test_an_error_that_says_little_to_a_beginner_comes_with_a_question():
+    assert sentence_for(not_known).endswith("Is it spelled right, and did the cell that defines it run?")
+    assert sentence_for(known_too_late).endswith("on every way through the function?")
+    assert sentence_for(hidden).endswith("Was a name such as `sum` or `list` used for a value?")
 
 
 def test_the_first_case_that_failed_is_shown():

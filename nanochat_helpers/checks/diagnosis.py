@@ -208,7 +208,18 @@ def _raised(exercise, answer):
     if isinstance(error, MemoryError):
         return f"It asks for more memory than there is{_at(answer)}: what grows so large?"
     said = _message(error)
-    return f"It stopped with {type(error).__name__}{f': {said}' if said else ''}{_at(answer)}."
+    return f"It stopped with {type(error).__name__}{f': {said}' if said else ''}{_at(answer)}.{_advice(error, said)}"
+
+
+def _advice(error, said):
+    """What to do about an error whose own words do not help a beginner, or ""."""
+    if isinstance(error, UnboundLocalError):
+        return " Does it get a value before this line, on every way through the function?"
+    if isinstance(error, NameError):
+        return " Is it spelled right, and did the cell that defines it run?"
+    if said.endswith("object is not callable"):
+        return " Was a name such as `sum` or `list` used for a value?"
+    return ""
 
 
 def _message(error):
