@@ -215,6 +215,7 @@ def test_a_list_that_holds_itself_can_be_shown_and_compared():
     loop = [1]
     loop.append(loop)
     assert len(value_text(loop)) <= 240
+    assert len(two_texts(loop, loop)[0]) <= 250
     assert difference([1, [1]], loop) == "At place 1 (counted from 0) there should be 1 entry, but there are 2."
 
 
