@@ -1,5 +1,7 @@
 """Sheet 06, written as other students would write it."""
 
+from collections import deque
+from functools import reduce
 from itertools import takewhile
 
 from nanochat_helpers.errors import ContextError
@@ -14,6 +16,10 @@ def prompt_length_by_index(messages, count):
     for i in range(len(messages)):
         total = total + count(messages[i].get("content")) + 5
     return total
+
+
+def prompt_length_by_reduce(messages, count):
+    return reduce(lambda total, message: total + count(message["content"]) + 5, messages, 4)
 
 
 def last_turns(messages, max_history):
@@ -33,6 +39,12 @@ def last_turns_by_filter(messages, max_history):
     system = [m for m in messages if m["role"] == "system"]
     others = [m for m in messages if m["role"] != "system"]
     return system + others[-(max_history * 2 + 1) :]
+
+
+def last_turns_by_deque(messages, max_history):
+    rest = iter(messages)
+    start = [next(rest)] if messages[0]["role"] == "system" else []
+    return [*start, *deque(rest, maxlen=2 * max_history + 1)]
 
 
 def last_turns_on_a_copy(messages, max_history):
@@ -117,8 +129,8 @@ def n_reused_for(read_ids, prompt_ids):
 
 
 SECOND = {
-    "06.1": (prompt_length, prompt_length_by_index),
-    "06.2": (last_turns, last_turns_by_filter, last_turns_on_a_copy),
+    "06.1": (prompt_length, prompt_length_by_index, prompt_length_by_reduce),
+    "06.2": (last_turns, last_turns_by_filter, last_turns_by_deque, last_turns_on_a_copy),
     "06.3": (fit_budget, fit_budget_newest_first, fit_budget_recursive, fit_budget_on_a_copy),
     "06.4": (n_reused, n_reused_by_slices, n_reused_in_a_line, n_reused_for),
 }

@@ -33,6 +33,11 @@ def _talk(system: int, *sizes: int) -> list[dict]:
     return messages
 
 
+def _same_again(n_turns: int) -> list[dict]:
+    """A conversation in which all turns have the same words."""
+    return [_said("user", "cat"), _said("assistant", "Cat")] * n_turns + [_said("user", "cat")]
+
+
 def _shown(messages: list[dict]) -> str:
     """A conversation in one line: [system "kind kind", user "cat cat"]."""
     return "[" + ", ".join(f'{message["role"]} "{message["content"]}"' for message in messages) + "]"
@@ -191,9 +196,9 @@ def _first_is_system(messages, max_history):
     return messages[:1] + messages[1:][-(2 * max_history + 1) :]
 
 
-def _newest_lost(messages, max_history):
-    system, rest = _split(messages)
-    return system + rest[:-1][max(0, len(rest) - 1 - 2 * max_history) :]
+def _system_twice(messages, max_history):
+    system, _ = _split(messages)
+    return system + messages[-(2 * max_history + 1) :]
 
 
 def _newest_is_a_turn(messages, max_history):
@@ -203,7 +208,7 @@ def _newest_is_a_turn(messages, max_history):
 
 def _turns_case(rng: Random) -> tuple:
     n_turns = rng.randint(1, 5)
-    return _random_talk(rng, n_turns), rng.randint(0, n_turns)
+    return _random_talk(rng, n_turns), rng.randint(0, n_turns + 2)
 
 
 LAST_TURNS = Exercise(
@@ -219,6 +224,7 @@ LAST_TURNS = Exercise(
         Case((_talk(1, 1, 1, 1), 5), "there are fewer turns than may stay"),
         Case((_talk(0, 1, 1, 1), 0), "no system message, and no earlier turn stays"),
         Case((_talk(1, 1), 2), "the conversation has only just begun"),
+        Case((_same_again(3), 1), "all turns have the same words: only their places tell them apart"),
     ),
     random_case=_turns_case,
     show=lambda messages, max_history: f"last_turns({_shown(messages)}, max_history={max_history})",
@@ -247,9 +253,10 @@ LAST_TURNS = Exercise(
             "Not every conversation has a system message. What is the role of the first message where yours is wrong?",
         ),
         Misconception(
-            "dropped the newest message",
-            _newest_lost,
-            "The earlier turns are right, but the newest message is gone. What should the model answer?",
+            "had the system message twice",
+            _system_twice,
+            "Where there are fewer turns than may stay, your last messages reach back to the system message, and it "
+            "comes twice. From which list should the last messages be taken?",
         ),
         Misconception(
             "counted the newest message as a turn",
@@ -260,7 +267,7 @@ LAST_TURNS = Exercise(
     hints=(
         "First split the list in two: `system`, a list with one message or none, and `rest`, all others.",
         "How many messages of `rest` stay? Two for each turn, and the newest one. It is an odd number.",
-        "`rest[-n:]` gives the last n entries; it is no problem if there are fewer.",
+        "`rest[-n:]` gives the last n entries, or all where there are fewer. (Beware: `rest[-0:]` gives all, too.)",
     ),
 )
 
@@ -355,6 +362,7 @@ FIT_BUDGET = Exercise(
         Case((_talk(0, 3, 2, 1, 2, 3), 16, 5), "there is no system message"),
         Case((_talk(2, 3, 2, 9), 18, 5), "not even the system message and the newest message fit"),
         Case((_talk(2, 3), 14, 5), "only two messages, and they fit exactly"),
+        Case((_same_again(2), 12, 4), "all turns have the same words: only their places tell them apart"),
     ),
     random_case=_budget_case,
     call=_with_count_tokens,
@@ -460,6 +468,7 @@ N_REUSED = Exercise(
         Case(([5, 6, 7], [5, 6, 7]), "the very same prompt: the last token is read all the same"),
         Case(([5, 6, 7, 8], [5, 6]), "the prompt is shorter than what was read"),
         Case(([5, 6, 7], [6, 7, 8]), "already the first token differs"),
+        Case(([5, 6, 7, 8], [5, 9, 7, 8, 4]), "behind a token that differs, the same ones come again"),
         Case(([], [5, 6]), "nothing was read before"),
     ),
     random_case=_ids_case,
