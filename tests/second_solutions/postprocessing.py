@@ -11,7 +11,7 @@ def remove_name(text, name):
 
 def remove_name_by_parts(text, name):
     before, colon, after = text.partition(":")
-    return after.strip() if colon and before == name else text
+    return after.lstrip() if colon and before == name else text
 
 
 def remove_name_by_pattern(text, name):
@@ -43,7 +43,7 @@ def cut_half_sentence_by_pattern(text, abbreviations):
     ends = []
     for match in re.finditer(r"[.!?](?=\s|$)", text):
         before = text[: match.end()]
-        if not any(before.endswith(short) for short in abbreviations):
+        if before.split()[-1] not in abbreviations:
             ends.append(match.end())
     return text[: max(ends)] if ends else text
 

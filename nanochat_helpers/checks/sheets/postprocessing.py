@@ -47,7 +47,7 @@ def _between_colons(text, name):
 
 def _name_case(rng: Random) -> tuple:
     name, body = rng.choice(NAMES), rng.choice(BODIES)
-    opening = rng.choice((f"{name}: ", f"{name}: ", f"{name}:", ""))
+    opening = rng.choice((f"{name}: ", f"{name}:  ", f"{name}:", ""))
     later = rng.choice(("", f" I am {name}: your helper."))
     return opening + body + later, name
 
@@ -64,7 +64,9 @@ OWN_NAME = Exercise(
         Case(("Bot: Write Bot: in front.", "Bot"), "the name comes once more, later on"),
         Case(("I am Bot: your helper.", "Bot"), "the name does not open the text"),
         Case(("Bot:Hi!", "Bot"), "no space behind the colon"),
+        Case(("Bot:  Hi!", "Bot"), "two spaces behind the colon"),
         Case(("Bot:", "Bot"), "nothing but the name"),
+        Case(("Bot: Hi! ", "Bot"), "the space at the end of the text stays"),
     ),
     random_case=_name_case,
     misconceptions=(
@@ -175,7 +177,9 @@ HALF_SENTENCE = Exercise(
         Case(("I like tea. I also", ABBREVIATIONS)),
         Case(("I like tea. Pi is 3.14 and", ABBREVIATIONS), "a number with a point"),
         Case(("I like tea. Ask Dr. Who", ABBREVIATIONS), "an abbreviation"),
-        Case(("Pi is 3.14 and", ABBREVIATIONS), "no sentence ends"),
+        Case(("I like tea. She saw Dr.", ABBREVIATIONS), "an abbreviation at the very end"),
+        Case(("You are smart. See the", ["art."]), "“smart.” is another word than “art.”"),
+        Case(("Pi is 3.14 and ", ABBREVIATIONS), "no sentence ends: all of the text comes back"),
         Case(("Hot!\nIs it tea?\nYes, it", ABBREVIATIONS), "other marks, and new lines"),
         Case(("I like tea. So do I.", ABBREVIATIONS), "all sentences are finished"),
     ),
@@ -292,6 +296,8 @@ LOOP = Exercise(
         Case((["Hi.", "La.", "Lo.", "La.", "Lo.", "La.", "Lo."], 2), "a round has two sentences"),
         Case((["No.", "No.", "No.", "No.", "Bye."], 1), "the list does not end with the loop"),
         Case((["Hi.", "Go.", "Hi.", "Stop.", "Hi."], 1), "the same sentence, but never twice running"),
+        Case((["No.", "No.", "No."], 1), "three rounds, and nothing else"),
+        Case((["Hi.", "No.", "La.", "No.", "Lo.", "No."], 2), "only the second half of each round is the same"),
         Case((["Hi."], 2), "shorter than one round"),
     ),
     random_case=_loop_case,
@@ -392,7 +398,9 @@ def _same_number(expected, got):
     if expected is None and got is not None:
         return f"It should be None, but it is {value_text(got)}."
     if type(expected) is int and type(got) is float and expected == got:
-        return f"It should be {expected}, an int, but it is {got}, a float: there is no decimal point in the text."
+        return f"It should be {expected}, an int, but it is {got}, a float: the number has no decimal point."
+    if type(expected) is float and type(got) is int:
+        return f"It should be {expected}, a float, but it is {got}, an int: the number has a decimal point."
     return difference(expected, got)
 
 
@@ -422,8 +430,14 @@ READ_NUMBER = Exercise(
         Case(("I count 12 cats.",)),
         Case(("It is -4 degrees.",), "a number below 0"),
         Case(("About 3.5 km.",), "a decimal point"),
+        Case(("It takes 2.0 hours.",), "a decimal point makes it a float, also before a 0"),
+        Case(("It is 12.",), "a full stop behind the number"),
         Case(("There are 1,200 cats.",), "a comma between thousands"),
+        Case(("There are 1,200,000 cats.",), "two commas between thousands"),
         Case(("It takes 3 to 5 days.",), "two different numbers"),
+        Case(("It is 7, 8, 9.",), "these commas are not between thousands"),
+        Case(("- 12 cats",), "a line of a list: the minus is not right before the number"),
+        Case(("At 10:30.",), "a colon is no part of a number"),
         Case(("It is 12. Yes, 12.",), "the same number twice"),
         Case(("I do not know.",), "no number"),
     ),
@@ -464,7 +478,8 @@ READ_NUMBER = Exercise(
         ),
     ),
     hints=(
-        "Two steps: first find all numbers in the text, as texts. Then make numbers of them, and compare these.",
+        "Two steps: first find all numbers in the text, as texts: with a pattern, or word by word with `.split()` and "
+        "`.strip(…)`. Then make numbers of them, and compare these.",
         "In a pattern for `re.findall`, `-?` is a minus or none, `\\d+` one digit or more, and `(?:…)?` a part that "
         "may be missing. (With a plain `(`, findall gives only what is between the brackets.)",
         "`set(numbers)` holds each number once. With how many entries is the answer clear?",
@@ -591,6 +606,14 @@ CLEAN = Exercise(
         Case((" Hi!", [["remove", "<end>"], ["strip", ""]]), "only the second edit changes something"),
         Case(("Hi!<e<end>nd>", [["remove", "<end>"]]), "a new piece appears when one is taken out"),
         Case(("Bo<end>t:Hi!", [["remove", "Bot:"], ["remove", "<end>"]]), "the second edit makes work for the first"),
+        Case(
+            ("Bo<eBo<end>t:nd>t:Hi!", [["remove", "Bot:"], ["remove", "<end>"]]),
+            "pieces in pieces: three rounds change something",
+        ),
+        Case(
+            ("Hi! ** <end>", [["strip", ""], ["remove", "<end>"], ["remove", "**"]]),
+            "each round goes on to the last edit before the next round begins",
+        ),
         Case(("Hi!", []), "no edits"),
     ),
     random_case=_clean_case,
@@ -634,7 +657,8 @@ CLEAN = Exercise(
         ),
     ),
     hints=(
-        "First write one round: each edit gets what the one before it gave. Compare the text before and after each.",
+        "First write one round, with `for name, edit in edits:`. Each edit gets what the one before it gave: compare "
+        "the text before and after it.",
         "Around it goes a second loop: keep the text from before the round, and go on as long as the round changes it.",
     ),
 )
