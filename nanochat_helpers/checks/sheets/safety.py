@@ -189,7 +189,10 @@ def _any_order():
     return r"(?i)\bm[-\d]+\b"
 
 
-ALIKE = "Room-{} Team-{} item-{} M-{}cm m-{}kg M{} m{} M--{} K-{} P-{} MM-{} m-mail M-shirt {}".split()
+ALIKE = (
+    *("Room-{}", "Team-{}", "item-{}", "M-{}cm", "m-{}kg", "MM-{}", "K-{}", "P-{}"),
+    *("M{}", "m{}", "M--{}", "m-mail", "M-shirt", "{}"),
+)
 REAL = ("M-{}", "m-{}", "M-{}-{}", "m-{}-{}", "(M-{}-{}-{})", "M-{},", "m-{}-{}!", "m-{}-{}-{}-{}")
 
 
