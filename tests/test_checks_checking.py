@@ -237,6 +237,11 @@ def test_nothing_is_printed(capsys):
 # --- graded
 
 
+def test_progress_shows_the_question_of_the_sheets_that_have_one():
+    assert (progress("03").by_hand, progress("04").by_hand) == (3, 0)
+    assert "your teacher reads it" in repr(progress("03"))
+
+
 @pytest.mark.parametrize("name", ["NBGRADER_EXECUTION", "NANOCHAT_STRICT_CHECKS"])
 def test_a_grader_sees_an_error_with_the_text_of_the_result(monkeypatch, capsys, name):
     monkeypatch.setenv(name, "autograde")

@@ -89,7 +89,7 @@ def test_what_counts_as_the_same(expected, got):
 @pytest.mark.parametrize(
     ("expected", "got", "sentence"),
     [
-        ([1], None, "It returned None; did you forget `return`?"),
+        ([1], None, "It returned None; did you forget `return`, or is there a way through the function without one?"),
         (torch.tensor([1.0]), [1.0], "It should be a tensor, but it is a list: torch.tensor(…) makes a tensor"),
         ([1.0], torch.tensor([1.0]), "It should be a list, but it is a tensor: .tolist()"),
         (1.0, torch.tensor(1.0), "It should be a number, but it is a tensor: .item()"),
@@ -141,7 +141,7 @@ def test_each_kind_of_value_has_a_name():
         (torch.ones(2), torch.ones(2).double(), "The tensor should hold float32, but it holds float64: use .float()."),
         (torch.tensor([1]), torch.tensor([1.0]), "The tensor should hold int64, but it holds float32: use .long()."),
         (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 3.0]), "At place 1 (counted from 0) it should be 2, but it is 3"),
-        (torch.ones(2, 2), torch.tensor([[1.0, 1.0], [1.0, 0.0]]), "At answer[1][1] it should be 1, but it is 0."),
+        (torch.ones(2, 2), torch.tensor([[1.0, 1], [1, 0]]), "In the answer, at [1][1], it should be 1, but it is 0."),
         (0.5, math.nan, "It should be 0.5, but it is nan (not a number"),
         (math.inf, -math.inf, "It should be inf, but it is -inf."),
         (math.inf, 1e300, "It should be inf, but it is 1e+300."),
@@ -151,7 +151,7 @@ def test_each_kind_of_value_has_a_name():
         (
             [{"role": "user"}],
             [{"role": "bot"}],
-            "At answer[0]['role'] it should begin with 'user', but it begins with 'bot'.",
+            "In the answer, at [0]['role'], it should begin with 'user', but it begins with 'bot'.",
         ),
         ("abc", "abd", "From character 2 on (counted from 0) it should read 'c', but it reads 'd'."),
         ("abc", "", "It should be 'abc', but it is empty."),
@@ -169,7 +169,7 @@ def test_each_kind_of_value_has_a_name():
         ({"1": 1}, {1: 1}, "The key '1' should be a text, but it is a whole number."),
         ({1: 1}, {True: 1}, "The key 1 is missing; its keys are True."),
         ({"a": 1}, {"a": 1, "b": 2}, "There is a key too many: 'b'."),
-        ({"a": {"b": 1}}, {"a": {"b": 2}}, "At answer['a']['b'] it should be 1, but it is 2."),
+        ({"a": {"b": 1}}, {"a": {"b": 2}}, "In the answer, at ['a']['b'], it should be 1, but it is 2."),
         ({"role": 1}, {Liar(): 1}, "The key 'role' is missing"),
         ({1, 2}, {1}, "2 is missing in the set."),
         ({1}, {1, 3}, "There is one too many in the set: 3."),
@@ -249,3 +249,8 @@ def test_long_answers_are_shown_where_they_part():
     assert "499, 500, 501" in one
     assert "499, -1, 501" in other
     assert one.startswith("… ") and one.endswith(" …")
+
+
+def test_a_whole_number_and_a_number_are_told_apart_where_they_read_alike():
+    assert two_texts(12, 12.0) == ("12", "12.0")
+    assert two_texts(12.0, 12.0) == ("12", "12")

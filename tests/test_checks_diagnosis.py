@@ -1,6 +1,7 @@
 """Each way to be wrong has a sentence of its own, and a misunderstanding is recognised by its answers."""
 
 # ruff: noqa: PLW0108 - a lambda is what a student wrote
+import dataclasses
 import functools
 import math
 import signal
@@ -208,7 +209,7 @@ def half_written(values):
 @pytest.mark.parametrize(
     ("function", "sentence"),
     [
-        (lambda values: None, "It returned None; did you forget `return`?"),
+        (lambda values: None, "It returned None; did you forget `return`, "),
         (prints_only, "It printed `[2, 4]` and returned None: print only shows a value, `return` gives it back."),
         (lambda values: (2 * value for value in values), "`f` has a `yield`, so it gives a generator: collect"),
         (lambda values: waits(values), "`f` gives a coroutine, not a value: leave out `async`."),
@@ -216,7 +217,8 @@ def half_written(values):
         (lambda values: values.copy, "It returned a function, not a value: is a pair of brackets () missing after"),
         (lambda values: double, "It returned a function, not a value: is a pair of brackets () missing where"),
         (lambda values: torch.tensor(double(values)), "It should be a list, but it is a tensor: .tolist() makes"),
-        (changes_its_input, "It changes `values`, which belongs to whoever called it: work on a copy"),
+        (lambda values: values.append(1), "It changes `values` and returned None. That belongs to whoever called it"),
+        (changes_its_input, "It changes `values`. That belongs to whoever called it: work on a copy"),
         (calls_itself, "`f` calls itself without end (in line "),
         (calls_the_other, "`f` calls itself without end (in line "),
         (raises, "It stopped with ValueError: no such number (in line "),
@@ -471,6 +473,44 @@ def test_a_function_that_raises_is_recognised_by_the_class_of_its_error():
     exercise = exercise_for(misconceptions=[ADDED, FAILS])
     assert examine(exercise, raises_elsewhere).misconception == "failed on long lists"
     assert examine(exercise, lambda values: double(values) if len(values) == 2 else {}[1]).misconception == ""
+
+
+def added_2_and_fails_on_two(values):
+    return [2 + value for value in values] if len(values) > 2 else {}[1]
+
+
+def test_a_misconception_is_recognised_beside_a_crash_on_a_special_case():
+    edge_cases = (Case(([1, 2],)), Case(([1, 2, 3],)))
+    exercise = exercise_for(misconceptions=[FAILS, ADDED], edge_cases=edge_cases)
+    assert examine(exercise, added_2_and_fails_on_two).misconception == "added 2"
+
+
+def test_a_misconception_is_recognised_before_the_error_of_a_special_case_is_raised():
+    def refuses_two(values):
+        if len(values) == 2:
+            raise ValueError("two")
+        return double(values)
+
+    edge_cases = (Case(([1, 2],)), Case(([1, 2, 3],)))
+    exercise = exercise_for(reference=refuses_two, misconceptions=[ADDED], edge_cases=edge_cases)
+    exercise = dataclasses.replace(exercise, random_case=lambda rng: ([rng.randint(3, 9) for _ in range(4)],))
+    assert examine(exercise, lambda values: [2 + value for value in values]).misconception == "added 2"
+
+
+def test_a_misconception_is_not_seen_where_most_calls_crash():
+    exercise = exercise_for(misconceptions=[ADDED], edge_cases=(Case(([1, 2],)),) * 6)
+    assert examine(exercise, added_2_and_fails_on_two).misconception == ""
+
+
+def test_a_function_that_calls_a_stub_is_told_to_begin_there():
+    def helper(values):
+        raise NotImplementedError()
+
+    result = examine(exercise_for(), lambda values: helper(values))
+    assert (result.status, result.sentence.partition("right. ")[2]) == (
+        "failed",
+        "It calls `helper`, which is still to be written (NotImplementedError): begin there.",
+    )
 
 
 def test_a_misconception_that_never_comes_back_does_not_hang_the_check(monkeypatch):

@@ -109,3 +109,10 @@ def test_progress_counts_the_points_of_what_passed():
     assert "Sheet 04, so far" in page.text and "1 of 10" in page.text
     assert 'aria-label="Sheet 04, so far: 1 of 10 points"' in progress_html("Sheet 04, so far", rows)
     assert Page(progress_html("Nothing", [])).text
+
+
+def test_a_question_that_a_teacher_reads_has_a_row_and_no_share_in_the_sum():
+    text = progress_text("Sheet 03, so far", [], 3)
+    assert text == "  the question: your teacher reads it (up to 3 points)\nSheet 03, so far: 0 of 0 points"
+    assert "your teacher reads it</td><td>up to 3</td>" in progress_html("Sheet 03, so far", [], 3)
+    assert "teacher" not in progress_html("Sheet 04, so far", [])

@@ -108,7 +108,9 @@ def _kept(value):
     """A copy of an answer, where that is quick; what cannot be copied stays itself, and a coroutine is closed."""
     if type(value) is CoroutineType:
         value.close()
-    if (type(value) in (list, dict, set) and len(value) <= COPIED) or (is_tensor(value) and value.numel() <= COPIED):
+    if (type(value) in (list, tuple, dict, set) and len(value) <= COPIED) or (
+        is_tensor(value) and value.numel() <= COPIED
+    ):
         with contextlib.suppress(Exception):
             return copy.deepcopy(value)
     return value
@@ -125,10 +127,15 @@ def _changed(exercise, before, after):
     return ""
 
 
+def is_students(filename: str) -> bool:
+    """Whether code from this file is the student's: not this package's, Python's, or that of an installed one."""
+    return not filename.startswith((PACKAGE, PYTHON, "<frozen")) and "site-packages" not in filename
+
+
 def _line_of(error):
     """The last line of the student's own code that an error went through: "line 3: total = total + lenght"."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not frame.filename.startswith((PACKAGE, PYTHON, "<frozen")) and "site-packages" not in frame.filename:
+        if is_students(frame.filename):
             code = frame.line or linecache.getline(frame.filename, frame.lineno or 0).strip()
             return f"line {frame.lineno}: {code}" if code else f"line {frame.lineno}"
     return ""

@@ -19,7 +19,7 @@ from ..views.check import progress_html, progress_text
 from .diagnosis import examine, problem
 from .exercise import Exercise
 from .result import FAILED, NOT_ATTEMPTED, PROBLEM, CheckResult
-from .sheets import SHEETS, find_exercise, sheet_exercises
+from .sheets import BY_HAND, SHEETS, find_exercise, sheet_exercises
 from .showing import value_text
 
 _NOT_GIVEN = object()
@@ -68,23 +68,28 @@ def _examine_alone(exercise, function):
         _ONE_AT_A_TIME.release()
 
 
+@dataclass(frozen=True, repr=False)
 class Progress:
-    """The exercises of a sheet, each with its latest result in this kernel."""
+    """The exercises of a sheet, each with its latest result in this kernel and its points.
 
-    def __init__(self, sheet: str, results: list[tuple[CheckResult, int]]):
-        self.title = f"Sheet {sheet}, so far"
-        self.results = results
+    by_hand: the points of a question that a teacher reads.
+    """
+
+    title: str
+    results: tuple[tuple[CheckResult, int], ...]
+    by_hand: int = 0
 
     def __repr__(self) -> str:
-        return progress_text(self.title, self.results)
+        return progress_text(self.title, self.results, self.by_hand)
 
     def _repr_html_(self) -> str:
-        return progress_html(self.title, self.results)
+        return progress_html(self.title, self.results, self.by_hand)
 
 
 def progress(sheet: str) -> Progress:
     """How far a sheet is: its exercises, and which of them passed their public checks. sheet: such as "04"."""
-    return Progress(sheet, [(_latest(exercise), exercise.points) for exercise in sheet_exercises(sheet)])
+    results = tuple((_latest(exercise), exercise.points) for exercise in sheet_exercises(sheet))
+    return Progress(f"Sheet {sheet}, so far", results, BY_HAND.get(sheet, 0))
 
 
 def _latest(exercise):

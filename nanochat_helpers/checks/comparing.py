@@ -90,7 +90,7 @@ def _wrong_type(expected, got, where):
     if (type(expected), type(got)) == (int, float):
         return _sentence(where, f"it should be a whole number, but it is {got!r}: int(…) makes a whole number of it.")
     if got is None and not where:
-        return "It returned None; did you forget `return`?"
+        return "It returned None; did you forget `return`, or is there a way through the function without one?"
     cure = CURES.get((wanted, found))
     return _sentence(where, f"it should be {wanted}, but it is {found}{f': {cure}' if cure else ''}.")
 
@@ -175,8 +175,8 @@ def _text_difference(expected, got, where):
     should, does = _window(expected, parting), _window(got, parting)
     if parting == 0:
         return _sentence(where, f"it should begin with {should}, but it begins with {does}.")
-    text = f"from character {parting} on (counted from 0) it should read {should}, but it reads {does}."
-    return _sentence(where, text)
+    counted = "" if where else " (counted from 0)"
+    return _sentence(where, f"from character {parting} on{counted} it should read {should}, but it reads {does}.")
 
 
 def _blanks_around(expected, got):
@@ -217,7 +217,7 @@ def _sentence(where, text):
     if not where:
         return text[0].upper() + text[1:]
     place = re.fullmatch(r"\[(\d+)\]", where)
-    return f"At place {place[1]} (counted from 0) {text}" if place else f"At answer{where} {text}"
+    return f"At place {place[1]} (counted from 0) {text}" if place else f"In the answer, at {where}, {text}"
 
 
 def _entries(n):

@@ -4,11 +4,12 @@ In: an exercise and a function. Out: a CheckResult without hints about repeated 
 """
 
 import inspect
+import traceback
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .calling import TIME_LIMIT, Answer, Answers, call_on_cases, call_once
+from .calling import TIME_LIMIT, Answer, Answers, call_on_cases, call_once, is_students
 from .comparing import difference
 from .exercise import Case, Exercise, Misconception
 from .limits import MEMORY_FULL, TIME, Printed, run, undisturbed
@@ -17,6 +18,7 @@ from .showing import kind, two_texts, value_text
 
 PRINTED_SHOWN = 60
 ENDS = {TIME: "the time was over", MEMORY_FULL: "it took too much memory"}
+FEWEST_WRONG = 2  # wrong answers by which a misconception may be recognised where other cases are left out
 SEARCH_LIMIT = 10.0  # seconds in which the misconceptions are tried; they are fast, but wrong on purpose
 
 
@@ -30,7 +32,8 @@ def examine(exercise: Exercise, function: Any, seconds: float = TIME_LIMIT) -> C
         return _not_attempted(exercise, cases)
     expected = _right_answers(exercise, cases[:1])  # before the clock runs: this loads the model, where there is one
     came = call_on_cases(exercise, function, cases, seconds)
-    if came.answers and type(came.answers[0].error) is NotImplementedError:
+    first_error = came.answers[0].error if came.answers else None
+    if type(first_error) is NotImplementedError and not _unwritten(first_error):
         return _not_attempted(exercise, cases)
     expected = [*expected, *_right_answers(exercise, cases[1 : len(came.answers)])][: len(came.answers)]
     faults = [fault(exercise, right, answer) for right, answer in zip(expected, came.answers, strict=True)]
@@ -44,7 +47,7 @@ def examine(exercise: Exercise, function: Any, seconds: float = TIME_LIMIT) -> C
         return _unfinished(exercise, cases, came, notes, seconds)
     if came.late:
         notes = (*notes, f"It was stopped after {len(came.answers)} checks: {ENDS[came.ended]}.")
-    known = recognise(exercise, cases, came.answers) if len(came.answers) == len(cases) else None
+    known = _known(exercise, cases, expected, came.answers) if len(came.answers) == len(cases) else None
     right, wrong = _both_texts(expected[first], came.answers[first])
     return CheckResult(
         exercise.id,
@@ -66,6 +69,21 @@ def examine(exercise: Exercise, function: Any, seconds: float = TIME_LIMIT) -> C
 def problem(exercise: Exercise, sentence: str) -> CheckResult:
     """The result where nothing could be tried."""
     return CheckResult(exercise.id, exercise.title, PROBLEM, sentence, 0, len(exercise.cases()))
+
+
+def _known(exercise, cases, expected, answers):
+    """The misconception behind the answers: in all cases, or else in those that no error touches.
+
+    A first try often has a misunderstanding, and breaks on a special case besides, or does not raise an error yet.
+    """
+    known = recognise(exercise, cases, answers)
+    plain = [
+        n for n, (right, came) in enumerate(zip(expected, answers, strict=True)) if not (right.error or came.error)
+    ]
+    wrong = sum(fault(exercise, expected[n], answers[n]) is not None for n in plain)
+    if known or len(plain) == len(cases) or len(plain) < len(cases) / 2 or wrong < FEWEST_WRONG:
+        return known
+    return recognise(exercise, [cases[n] for n in plain], [answers[n] for n in plain])
 
 
 def recognise(exercise: Exercise, cases: Sequence[Case], answers: Sequence[Answer]) -> Misconception | None:
@@ -90,9 +108,10 @@ def fault(exercise: Exercise, expected: Answer, answer: Answer) -> str | None:
     if answer.error is not None:
         return _raised(exercise, answer)
     if answer.changed:
+        also = " and returned None" if answer.value is None and expected.value is not None else ""
         return (
-            f"It changes `{answer.changed}`, which belongs to whoever called it: "
-            "work on a copy, and return that (a list: `list(…)`; a tensor: `.clone()`)."
+            f"It changes `{answer.changed}`{also}. That belongs to whoever called it: "
+            "work on a copy, and return the copy (of a list: `list(…)`; a dict: `dict(…)`; a tensor: `.clone()`)."
         )
     if answer.value is None and expected.value is not None and answer.printed.strip():
         shown = " ".join(answer.printed.split())[:PRINTED_SHOWN]
@@ -176,6 +195,14 @@ def _is_untouched(function):
     return (code.co_code, code.co_names) == (untouched.co_code, untouched.co_names)
 
 
+def _unwritten(error):
+    """The name of another function, called by the asked one, that is still to be written; "" if it is the asked one."""
+    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [code for code in frames if is_students(code.co_filename)] or frames
+    named = [code for code in own if not code.co_name.startswith("<")]  # a lambda is a part of what it stands in
+    return named[-1].co_name if named and named[-1] is not own[0] else ""
+
+
 def _not_attempted(exercise, cases):
     todo = f"Write `{exercise.name}` where `# YOUR CODE HERE` stands (remove the `raise` line), and run both cells."
     return CheckResult(exercise.id, exercise.title, NOT_ATTEMPTED, todo, 0, len(cases))
@@ -189,15 +216,21 @@ def _right_answers(exercise, cases):
 def _missing_error(wanted, answer):
     name = type(wanted).__name__
     if answer.error is None:
-        return f"Here it should raise a {name}, but it returned {value_text(answer.value, 60)}."
+        return f"Here it should raise {_a(name)}, but it returned {value_text(answer.value, 60)}."
     if isinstance(answer.error, type(wanted)):
         return None
-    return f"Here it should raise a {name}, but it raised a {type(answer.error).__name__}{_at(answer)}."
+    return f"Here it should raise {_a(name)}, but it raised {_a(type(answer.error).__name__)}{_at(answer)}."
+
+
+def _a(name):
+    return f"an {name}" if name[0] in "AEIOU" else f"a {name}"
 
 
 def _raised(exercise, answer):
     error = answer.error
     if isinstance(error, NotImplementedError):
+        if other := _unwritten(error):
+            return f"It calls `{other}`, which is still to be written (NotImplementedError): begin there."
         return "A part is still to be written here (NotImplementedError): remove the `raise` line."
     if isinstance(error, EOFError):
         return f"It waits for somebody to type (input()){_at(answer)}: all it needs is in its parameters."
@@ -258,7 +291,8 @@ def _notes(exercise: Exercise, function: Callable[..., Any], came: Answers) -> t
         notes.append(f"A lambda is fine; `def {exercise.signature}:` has room for more lines and a docstring.")
     if any(answer.printed and answer.value is not None for answer in came.answers):
         notes.append("What it prints is not shown here, and does not count.")
-    if came.again is not None and not _same(exercise, came.answers[0], came.again):
+    comparable = came.again is not None and type(came.again.value) not in (*UNFINISHED, zip, map, filter, enumerate)
+    if comparable and not _same(exercise, came.answers[0], came.again):
         notes.append(
             "Called twice with the same values, it gives two different answers. "
             "Does it keep something from call to call (a list outside, a default such as `x=[]`), or draw at random?"

@@ -53,3 +53,9 @@ class CheckResult:
 
     def _repr_html_(self) -> str:
         return check_html(self)
+
+    def _ipython_display_(self) -> None:
+        """Show it beside the cell's value, and not as that: nbgrader would look for points in a value."""
+        from IPython.display import display
+
+        display({"text/html": check_html(self), "text/plain": check_text(self)}, raw=True)

@@ -51,7 +51,7 @@ def kind(value: Any) -> str:
     if its_type in KINDS:
         return KINDS[its_type]
     if its_type.__module__ == "numpy":
-        return "a numpy array" if hasattr(value, "__len__") else "a numpy number"
+        return "a numpy array" if its_type.__name__ == "ndarray" else "a numpy number"
     if its_type.__module__ == "torch.nn.parameter":
         return "a parameter of a model"
     return f"something of type {its_type.__name__}"
@@ -72,6 +72,8 @@ def value_text(value: Any, limit: int = SHOWN) -> str:
 def two_texts(expected: Any, got: Any, limit: int = SHOWN) -> tuple[str, str]:
     """Both values as Python writes them, and where they are long, the part where they begin to differ."""
     one, other = _written(expected, WRITTEN), _written(got, WRITTEN)
+    if one == other and {type(expected), type(got)} == {int, float}:
+        one, other = repr(expected), repr(got)  # 12 and 12.0 are then told apart
     parting = parting_place(one, other)
     return _around(one, parting, limit), _around(other, parting, limit)
 

@@ -21,6 +21,7 @@ WORDS = {
 }
 CLASSES = {"passed": "good", "failed": "bad", "not attempted": "none", "problem": "bad"}
 
+READ = "your teacher reads it"
 WIDTH = 80  # columns of a terminal
 _STRESSED = re.compile(r"(?<![\w*])\*(\w(?:[^*]*\w)?)\*(?![\w*])")
 INDENT = 12  # columns before a value: "  expected  "
@@ -79,9 +80,14 @@ def _wrapped(line):
     return "\n".join(textwrap.fill(piece, WIDTH, subsequent_indent=below, break_on_hyphens=False) for piece in pieces)
 
 
-def progress_html(title: str, results: Sequence[tuple[Any, int]]) -> str:
-    """A table with a row for each exercise (its latest result, its points) and the sum of what has passed."""
+def progress_html(title: str, results: Sequence[tuple[Any, int]], by_hand: int = 0) -> str:
+    """A table with a row for each exercise (its latest result, its points) and the sum of what has passed.
+
+    by_hand: the points of a question that a teacher reads; they are in a row of their own, and not in the sum.
+    """
     rows = "".join(_progress_row(result, points) for result, points in results)
+    if by_hand:
+        rows += f"<tr><td>the question</td><td>{READ}</td><td>up to {by_hand}</td></tr>"
     reached, most = progress_points(results)
     head = "<thead><tr><th>exercise</th><th>public checks</th><th>points</th></tr></thead>"
     foot = f"<tfoot><tr><td>{html.escape(title)}</td><td></td><td>{reached} of {most}</td></tr></tfoot>"
@@ -97,7 +103,7 @@ def _progress_row(result, points):
     )
 
 
-def progress_text(title: str, results: Sequence[tuple[Any, int]]) -> str:
+def progress_text(title: str, results: Sequence[tuple[Any, int]], by_hand: int = 0) -> str:
     """The same as lines of text."""
     reached, most = progress_points(results)
     lines = [
@@ -105,7 +111,8 @@ def progress_text(title: str, results: Sequence[tuple[Any, int]]) -> str:
         f"({points if result.passed else 0} of {count(points, 'point')})"
         for result, points in results
     ]
-    return "\n".join([*lines, f"{title}: {reached} of {count(most, 'point')}"])
+    question = [f"  the question: {READ} (up to {count(by_hand, 'point')})"] if by_hand else []
+    return "\n".join([*lines, *question, f"{title}: {reached} of {count(most, 'point')}"])
 
 
 def progress_points(results: Sequence[tuple[Any, int]]) -> tuple[int, int]:
