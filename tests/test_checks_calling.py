@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from nanochat_helpers.checks import limits
-from nanochat_helpers.checks.calling import call_on_cases
+from nanochat_helpers.checks.calling import call_on_cases, is_students
 from nanochat_helpers.checks.exercise import Case, Exercise
 
 LIMIT = 0.3  # seconds, in place of ten
@@ -79,6 +79,21 @@ def test_the_line_is_the_students_also_where_a_library_raised():
         return statistics.mean([])
 
     assert answers_of(f, 1).answers[0].line.endswith("return statistics.mean([])")
+
+
+@pytest.mark.parametrize(
+    ("filename", "expected"),
+    [
+        ("/tmp/ipykernel_7/123.py", True),
+        ("<ipython-input-3-0123456789ab>", True),
+        (limits.__file__, False),
+        (re.__file__, False),
+        ("/home/mia/.venv/lib/python3.13/site-packages/torch/functional.py", False),
+        ("/usr/local/lib/python3.13/dist-packages/torch/functional.py", False),  # Colab
+    ],
+)
+def test_a_line_is_the_students_unless_its_file_was_installed(filename, expected):
+    assert is_students(filename) is expected
 
 
 @pytest.mark.parametrize(
@@ -147,6 +162,18 @@ def goes_on_with_everything(x):
             continue
 
 
+def goes_on_around_a_function(x):
+    def works():
+        for number in range(100_000):
+            str(number)
+
+    while True:
+        try:
+            works()
+        except:
+            pass
+
+
 def sleeps(x):
     time.sleep(1000)
 
@@ -169,7 +196,10 @@ def endless(x):
         yield 1
 
 
-NEVER_END = [loops, swallows, swallows_everything, goes_on_with_everything, sleeps, searches, multiplies, prints]
+NEVER_END = [
+    *(loops, swallows, swallows_everything, goes_on_with_everything, goes_on_around_a_function),
+    *(sleeps, searches, multiplies, prints),
+]
 
 
 @pytest.mark.skipif(not hasattr(limits.signal, "setitimer"), reason="there are no alarms on Windows")
@@ -266,6 +296,23 @@ def test_ctrl_c_stops_the_calls_and_nothing_else():
     assert (came.answers, came.ended) == ((), "interrupted")
 
 
+@pytest.mark.skipif(not hasattr(limits.signal, "setitimer"), reason="there are no alarms on Windows")
+def test_ctrl_c_while_the_alarm_is_set_leaves_no_alarm_behind(monkeypatch):
+    signal, usual = limits.signal, limits.signal.setitimer
+    bell = signal.getsignal(signal.SIGALRM)
+
+    def set_and_interrupted(*args):
+        monkeypatch.undo()
+        usual(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(signal, "setitimer", set_and_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        answers_of(lambda x: x)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert signal.getsignal(signal.SIGALRM) is bell
+
+
 def test_an_alarm_of_somebody_else_is_put_back():
     signal = pytest.importorskip("signal")
     if not hasattr(signal, "setitimer"):
@@ -326,6 +373,15 @@ def test_streams_that_the_function_replaced_are_put_back():
 
     answers_of(f)
     assert (sys.stdout, sys.stderr) == before
+
+
+@pytest.mark.parametrize("around", [lambda work: work(), in_a_thread])
+def test_output_that_the_function_closed_hurts_nobody(around):
+    def f(x):
+        sys.stdout.close()
+        return x
+
+    assert [answer.value for answer in around(lambda: answers_of(f, 7)).answers] == [7, 7, 7]
 
 
 def test_random_numbers_go_on_as_if_nothing_had_been_called():

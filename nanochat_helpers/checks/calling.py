@@ -23,6 +23,7 @@ from .showing import is_tensor
 
 TIME_LIMIT = 10.0  # seconds for all cases of an exercise together
 COPIED = 10_000  # entries of an answer that is copied, so that a later call cannot change it
+INSTALLED = ("site-packages", "dist-packages")  # the second one on Colab and Debian
 PACKAGE, PYTHON = str(Path(__file__).parents[1]), str(Path(traceback.__file__).parent)
 
 
@@ -129,7 +130,7 @@ def _changed(exercise, before, after):
 
 def is_students(filename: str) -> bool:
     """Whether code from this file is the student's: not this package's, Python's, or that of an installed one."""
-    return not filename.startswith((PACKAGE, PYTHON, "<frozen")) and "site-packages" not in filename
+    return not filename.startswith((PACKAGE, PYTHON, "<frozen")) and not any(folder in filename for folder in INSTALLED)
 
 
 def _line_of(error):

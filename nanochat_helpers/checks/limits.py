@@ -49,6 +49,9 @@ class Printed(io.StringIO):
             super().write(text[:PRINTED])
         return len(text)
 
+    def close(self) -> None:
+        """Stay open: a function that closes its output closes nobody else's."""
+
     def take(self) -> str:
         """What was printed since the last time."""
         text = self.getvalue()
@@ -162,14 +165,16 @@ def _run_here(task, watch):
             _bite_next(frame)
             raise Stopped
 
-    trace, bell = sys.gettrace(), signal.signal(signal.SIGALRM, ring)
-    signal.siginterrupt(signal.SIGALRM, False)  # libraries in C go on reading their files
-    clock = signal.setitimer(signal.ITIMER_REAL, STEP, STEP)
-    try:
+    trace, bell, clock = sys.gettrace(), signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
+    try:  # Ctrl-C may come at any time, also while the alarm is set
+        signal.signal(signal.SIGALRM, ring)
+        signal.siginterrupt(signal.SIGALRM, False)  # libraries in C go on reading their files
+        signal.setitimer(signal.ITIMER_REAL, STEP, STEP)
         _to_the_end(task, watch)
     except Stopped:  # it rang between the task's end and its note
-        watch.finished = True
+        pass
     finally:
+        watch.finished = True  # whatever rings now raises nothing
         signal.setitimer(signal.ITIMER_REAL, *clock)
         signal.signal(signal.SIGALRM, bell or signal.SIG_DFL)
         if watch.reason:
@@ -177,17 +182,19 @@ def _run_here(task, watch):
     return False
 
 
-def _bite_next(frame: FrameType) -> None:
-    """Let the next line of a function raise Stopped, too: that is how an `except: pass` in a loop is left."""
+def _bite_next(frame: FrameType | None) -> None:
+    """Let the next line of each running function raise Stopped, too: so an `except: pass` in a loop is left."""
 
     def bite(_, event, __):
         if event == "line":
             raise Stopped
         return bite
 
-    if not frame.f_code.co_filename.startswith(CHECKS):
-        frame.f_trace = bite
-        sys.settrace(lambda *_: None)
+    while frame and frame.f_code is not _to_the_end.__code__:
+        if not frame.f_code.co_filename.startswith(CHECKS):
+            frame.f_trace = bite
+        frame = frame.f_back
+    sys.settrace(lambda *_: None)
 
 
 def _run_in_a_thread(task, watch):
