@@ -10,7 +10,8 @@ import torch
 
 from nanochat_helpers import sampling
 from nanochat_helpers.checks import CheckResult, check, checking, progress
-from nanochat_helpers.errors import CheckError
+from nanochat_helpers.checks.sheets import chatbot
+from nanochat_helpers.errors import CheckError, ModelMissingError
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +109,11 @@ def test_a_name_of_the_package_is_not_offered():
     assert result.sentence == (
         "There is no function `apply_temperature` yet: run the cell that defines it, then this one again."
     )
+
+
+def test_the_function_of_another_exercise_is_not_offered():
+    result = in_a_cell('result = check("04.3")', apply_top_k=wrong)["result"]
+    assert result.sentence.startswith("There is no function `apply_top_p` yet: ")
 
 
 def test_a_name_that_was_used_again_is_noticed():
@@ -221,6 +227,28 @@ def test_a_check_that_breaks_says_so_and_the_next_one_works(monkeypatch):
     assert result.sentence.endswith("Show this to your teacher: KeyError: 'a'")
     monkeypatch.undo()
     assert check("04.1", right).passed
+
+
+def test_without_the_model_nothing_passes_and_the_check_says_what_to_do(monkeypatch):
+    def gone(*_, **__):
+        raise ModelMissingError("SmolLM2 is not here: fetch it.")
+
+    chatbot._real_model.cache_clear()
+    monkeypatch.setattr(chatbot, "load_model", gone)
+    result = check("08.5", lambda messages, text, max_new_tokens, backbone: 42)
+    assert (result.status, result.sentence) == ("problem", "SmolLM2 is not here: fetch it.")
+
+
+def test_half_a_character_hurts_no_notebook():
+    def prints_half(logits, temperature):
+        print("a\ud83d")
+
+    def raises_half(logits, temperature):
+        raise ValueError("a\udcff")
+
+    for function in (prints_half, raises_half):
+        result = check("04.1", function)
+        assert b"a\\ud" in repr(result).encode() and b"a\\ud" in result._repr_html_().encode()
 
 
 def test_nothing_is_printed(capsys):

@@ -367,6 +367,29 @@ def test_what_is_kept_from_call_to_call_is_remarked_on():
     assert "a default such as `x=[]`" in result.notes[0]
 
 
+def test_the_same_answer_twice_is_not_remarked_on_where_it_cannot_be_compared():
+    numpy = pytest.importorskip("numpy")
+    for answer in (lambda values: numpy.array(values), lambda values: {1: 2}.values(), lambda values: object()):
+        assert examine(exercise_for(), answer).notes[1:] == ()
+
+
+def test_where_the_rows_would_read_alike_they_are_written_in_full():
+    result = examine(exercise_for(), lambda values: [2.0 * value for value in values])
+    assert (result.expected, result.got) == ("[2, 4]", "[2.0, 4.0]")
+    right = torch.arange(30.0)
+    result = examine(exercise_for(reference=lambda values: right), lambda values: right * (right != 20))
+    assert " 20., " in result.expected and " 20., " not in result.got
+
+
+def test_what_a_library_cannot_do_is_no_stub():
+    def f(values):
+        raise NotImplementedError("sparse tensors")
+
+    result = examine(exercise_for(), f)
+    assert result.status == "failed"
+    assert "It stopped with NotImplementedError: sparse tensors (in line" in result.sentence
+
+
 def test_long_arguments_and_answers_are_shown_short():
     text = "word " * 2_000
     exercise = exercise_for(reference=str.upper, args=(text,), signature="f(text)")

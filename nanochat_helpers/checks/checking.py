@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..errors import CheckError
+from ..errors import CheckError, ModelError
 from ..views.check import progress_html, progress_text
 from .diagnosis import examine, problem
 from .exercise import Exercise
@@ -61,6 +61,8 @@ def _examine_alone(exercise, function):
         return problem(exercise, "Another check is running: wait until it is done, and call no `check` in a function.")
     try:
         return examine(exercise, function)
+    except ModelError as error:  # it says itself what to do
+        return problem(exercise, str(error))
     except Exception as error:
         said = f"{type(error).__name__}: {error}"[:200]
         return problem(exercise, f"The check itself broke, which should not happen. Show this to your teacher: {said}")
@@ -101,7 +103,8 @@ def _remember(exercise: Exercise, result: CheckResult) -> CheckResult:
     """Note the result; after a second failure in a row, add one hint for each."""
     _SESSION.latest[exercise.id] = result
     if result.status != FAILED:
-        _SESSION.failed[exercise.id] *= result.status == PROBLEM  # a problem is no try, and ends no row
+        if result.status != PROBLEM:  # a problem is no try, and ends no row
+            _SESSION.failed[exercise.id] = 0
         return result
     _SESSION.failed[exercise.id] += 1
     n_hints = _SESSION.failed[exercise.id] - 1
@@ -128,7 +131,9 @@ def _unknown(exercise_id):
 
 
 def _not_there(exercise, names):
-    near = _nearest(exercise.name, [name for name, value in names.items() if _is_own(name, value)])
+    asked = {each.name for each in sheet_exercises(exercise.id.partition(".")[0])}  # these have a check of their own
+    own = [name for name, value in names.items() if name not in asked and _is_own(name, value)]
+    near = _nearest(exercise.name, own)
     if near:
         sentence = (
             f"There is no function `{exercise.name}`, but there is `{near}`. "

@@ -9,15 +9,18 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..errors import ModelError
 from .calling import TIME_LIMIT, Answer, Answers, call_on_cases, call_once, is_students
 from .comparing import difference
 from .exercise import Case, Exercise, Misconception
-from .limits import MEMORY_FULL, TIME, Printed, run, undisturbed
+from .limits import DEPTH, MEMORY_FULL, TIME, Printed, run, undisturbed
 from .result import FAILED, NOT_ATTEMPTED, PASSED, PROBLEM, CheckResult
-from .showing import kind, two_texts, value_text
+from .showing import is_tensor, kind, two_texts, value_text
 
 PRINTED_SHOWN = 60
+NO_ANSWER = (ModelError, OSError, ImportError, MemoryError)  # what a right solution never raises on purpose
 ENDS = {TIME: "the time was over", MEMORY_FULL: "it took too much memory"}
+PLAIN = (type(None), bool, int, float, str, bytes, list, tuple, dict, set)  # two of these, or two tensors, compare
 FEWEST_WRONG = 2  # wrong answers by which a misconception may be recognised where other cases are left out
 SEARCH_LIMIT = 10.0  # seconds in which the misconceptions are tried; they are fast, but wrong on purpose
 
@@ -33,7 +36,7 @@ def examine(exercise: Exercise, function: Any, seconds: float = TIME_LIMIT) -> C
     expected = _right_answers(exercise, cases[:1])  # before the clock runs: this loads the model, where there is one
     came = call_on_cases(exercise, function, cases, seconds)
     first_error = came.answers[0].error if came.answers else None
-    if type(first_error) is NotImplementedError and not _unwritten(first_error):
+    if _is_stubs(first_error) and not _unwritten(first_error):
         return _not_attempted(exercise, cases)
     expected = [*expected, *_right_answers(exercise, cases[1 : len(came.answers)])][: len(came.answers)]
     faults = [fault(exercise, right, answer) for right, answer in zip(expected, came.answers, strict=True)]
@@ -77,9 +80,8 @@ def _known(exercise, cases, expected, answers):
     A first try often has a misunderstanding, and breaks on a special case besides, or does not raise an error yet.
     """
     known = recognise(exercise, cases, answers)
-    plain = [
-        n for n, (right, came) in enumerate(zip(expected, answers, strict=True)) if not (right.error or came.error)
-    ]
+    pairs = enumerate(zip(expected, answers, strict=True))
+    plain = [n for n, (right, came) in pairs if right.error is None and came.error is None]
     wrong = sum(fault(exercise, expected[n], answers[n]) is not None for n in plain)
     if known or len(plain) == len(cases) or len(plain) < len(cases) / 2 or wrong < FEWEST_WRONG:
         return known
@@ -195,6 +197,11 @@ def _is_untouched(function):
     return (code.co_code, code.co_names) == (untouched.co_code, untouched.co_names)
 
 
+def _is_stubs(error):
+    """Whether an error is that of a stub; a library's NotImplementedError says what it cannot do."""
+    return type(error) is NotImplementedError and not error.args
+
+
 def _unwritten(error):
     """The name of another function, called by the asked one, that is still to be written; "" if it is the asked one."""
     frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
@@ -209,8 +216,13 @@ def _not_attempted(exercise, cases):
 
 
 def _right_answers(exercise, cases):
+    """What the reference answers; also an error may be right. Raises what is no answer: that the model is missing."""
     with undisturbed(Printed()):
-        return [call_once(exercise, exercise.reference, case) for case in cases]
+        answers = [call_once(exercise, exercise.reference, case) for case in cases]
+    for answer in answers:
+        if isinstance(answer.error, NO_ANSWER):
+            raise answer.error
+    return answers
 
 
 def _missing_error(wanted, answer):
@@ -228,14 +240,15 @@ def _a(name):
 
 def _raised(exercise, answer):
     error = answer.error
-    if isinstance(error, NotImplementedError):
+    if _is_stubs(error):
         if other := _unwritten(error):
             return f"It calls `{other}`, which is still to be written (NotImplementedError): begin there."
         return "A part is still to be written here (NotImplementedError): remove the `raise` line."
     if isinstance(error, EOFError):
         return f"It waits for somebody to type (input()){_at(answer)}: all it needs is in its parameters."
     if isinstance(error, RecursionError):
-        return f"`{exercise.name}` calls itself without end{_at(answer)}: when should it stop calling itself?"
+        way = f"`{exercise.name}` calls itself without end{_at(answer)}, or {DEPTH:,} times one within the other"
+        return f"{way}: when should it stop calling itself?"
     if isinstance(error, SystemExit):
         return f"It ends Python itself ({type(error).__name__}){_at(answer)}: use `return`."
     if isinstance(error, MemoryError):
@@ -291,8 +304,7 @@ def _notes(exercise: Exercise, function: Callable[..., Any], came: Answers) -> t
         notes.append(f"A lambda is fine; `def {exercise.signature}:` has room for more lines and a docstring.")
     if any(answer.printed and answer.value is not None for answer in came.answers):
         notes.append("What it prints is not shown here, and does not count.")
-    comparable = came.again is not None and type(came.again.value) not in (*UNFINISHED, zip, map, filter, enumerate)
-    if comparable and not _same(exercise, came.answers[0], came.again):
+    if came.again is not None and _has_changed(exercise, came.answers[0], came.again):
         notes.append(
             "Called twice with the same values, it gives two different answers. "
             "Does it keep something from call to call (a list outside, a default such as `x=[]`), or draw at random?"
@@ -300,6 +312,18 @@ def _notes(exercise: Exercise, function: Callable[..., Any], came: Answers) -> t
     if came.stuck:
         notes.append("It could not be stopped and still runs: restart the kernel before you go on.")
     return tuple(notes)
+
+
+def _has_changed(exercise, first, again):
+    """Whether a second call with the same values gave something else; False where that cannot be told."""
+    if first.error is not None or again.error is not None:
+        return type(first.error) is not type(again.error)
+    if type(again.value) not in PLAIN and not is_tensor(again.value):
+        return False
+    try:
+        return exercise.compare(first.value, again.value) is not None
+    except Exception:
+        return False
 
 
 def _both_texts(expected, answer):

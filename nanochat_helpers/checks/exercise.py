@@ -88,7 +88,7 @@ class Exercise:
         return [*self.edge_cases, *(Case(self.random_case(rng)) for _ in range(self.n_random))]
 
     def call_text(self, case: Case) -> str:
-        """A case as one would write it: "apply_top_p(logits=tensor([2., 1.]), top_p=0.9)"."""
+        """A case as one would write it: "apply_top_p(logits=tensor([2, 1]), top_p=0.9)"."""
         if self.show is not None:
             return self.show(*case.args)
         pairs = zip(self.parameters, case.args, strict=True)

@@ -72,10 +72,18 @@ def value_text(value: Any, limit: int = SHOWN) -> str:
 def two_texts(expected: Any, got: Any, limit: int = SHOWN) -> tuple[str, str]:
     """Both values as Python writes them, and where they are long, the part where they begin to differ."""
     one, other = _written(expected, WRITTEN), _written(got, WRITTEN)
-    if one == other and {type(expected), type(got)} == {int, float}:
-        one, other = repr(expected), repr(got)  # 12 and 12.0 are then told apart
+    if one == other and max(len(one), len(other)) < WRITTEN:
+        in_full = _in_full(expected), _in_full(got)  # 12 and 12.0 are then told apart
+        one, other = in_full if in_full[0] != in_full[1] else (one, other)
     parting = parting_place(one, other)
     return _around(one, parting, limit), _around(other, parting, limit)
+
+
+def _in_full(value):
+    try:
+        return " ".join(line.strip() for line in repr(value).splitlines())
+    except Exception:
+        return _written(value, WRITTEN)
 
 
 def parting_place(one: str | bytes, other: str | bytes) -> int:
@@ -94,7 +102,7 @@ def _around(text, place, limit):
 
 def _written(value, room, depth=0):
     """A value as Python writes it, in about `room` characters; never more work than that needs."""
-    its_type = type(value)
+    its_type, room = type(value), max(room, 0)
     if its_type is float:
         return f"{value:.6g}"
     if its_type in (types.FunctionType, types.BuiltinFunctionType):
@@ -130,6 +138,6 @@ def _tensor_text(tensor):
         return " ".join(repr(tensor).split())
     tensor = tensor.detach()
     values = [tensor.item()] if tensor.ndim == 0 else tensor[:12].tolist()
-    shown = ", ".join(f"{number:.5g}" for number in values)
+    shown = ", ".join(f"{number:.6g}" for number in values)
     rest = f", … {len(tensor) - 12:,} more" if tensor.ndim and len(tensor) > 12 else ""
     return f"tensor({shown})" if tensor.ndim == 0 else f"tensor([{shown}{rest}])"

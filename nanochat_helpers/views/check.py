@@ -56,7 +56,7 @@ def check_html(result: Any) -> str:
     notes = "".join(f'<p class="nc-dim">{_prose(note)}</p>' for note in result.notes)
     body = f"{head}<p>{_prose(result.sentence)}</p>{f'<dl>{rows}</dl>' if rows else ''}{clues}{notes}"
     card = f'{_STYLE}<div class="nc-check nc-{CLASSES[result.status]}" role="status">{body}</div>'
-    return figure(card, label=f"{word}: exercise {result.exercise_id}, {result.title}")
+    return _sendable(figure(card, label=f"{word}: exercise {result.exercise_id}, {result.title}"))
 
 
 def _row(name, text):
@@ -69,7 +69,12 @@ def check_text(result: Any) -> str:
     lines = [f"{WORDS[result.status]}: {result.exercise_id} {result.title}", result.sentence]
     lines += [f"{'  ' + name:<{INDENT}}{text}" for name, text in result.rows]
     lines += [f"Hint: {hint}" for hint in result.hints]
-    return "\n".join(_wrapped(line) for line in [*lines, *result.notes])
+    return _sendable("\n".join(_wrapped(line) for line in [*lines, *result.notes]))
+
+
+def _sendable(text):
+    """A text without half characters (lone surrogates), which no notebook and no file can hold."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _wrapped(line):
