@@ -292,7 +292,17 @@ def test_list_names_every_exercise_with_its_points(project):
     [
         (lambda path: path.unlink(), "There are no sheets in"),
         (lambda path: path.write_text("{"), "is no notebook: it is not JSON"),
+        (lambda path: path.write_text("[" * 100_000), "is no notebook: it is not JSON"),
         (lambda path: path.write_text("[]"), "is no notebook: it has no list of cells"),
+        (lambda path: path.write_text('{"cells": [7]}'), "is no notebook: its cell 0 .* is damaged"),
+        (
+            lambda path: path.write_text('{"cells": [{"cell_type": "code", "metadata": null, "source": ""}]}'),
+            "cell 0 .* is damaged",
+        ),
+        (
+            lambda path: path.write_text('{"cells": [{"cell_type": "code", "metadata": {}, "source": [7]}]}'),
+            "cell 0 .* is damaged",
+        ),
         (lambda path: path.rename(path.with_name("44_sampling.ipynb")), "belongs to no sheet"),
         (lambda path: path.rename(path.with_name("04_sampler.ipynb")), "belongs to no sheet"),
     ],

@@ -61,11 +61,21 @@ def read_notebook(path: Path) -> Notebook:
         notebook = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise SheetError(f"{path} cannot be read ({error.strerror}).") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SheetError(f"{path} is no notebook: it is not JSON ({error}).") from None
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
         raise SheetError(f"{path} is no notebook: it has no list of cells.")
+    for place, cell in enumerate(notebook["cells"]):
+        if not _is_cell(cell):
+            raise SheetError(f"{path} is no notebook: its cell {place} (counted from 0) is damaged.")
     return notebook
+
+
+def _is_cell(cell):
+    if not isinstance(cell, dict) or not isinstance(cell.get("metadata"), dict) or "cell_type" not in cell:
+        return False
+    lines = cell.get("source")
+    return isinstance(lines, str) or (isinstance(lines, list) and all(isinstance(line, str) for line in lines))
 
 
 def build(folder: Path) -> list[Path]:
@@ -109,19 +119,20 @@ def without_solution(cell: dict[str, Any]) -> str:
     for line in source(cell).splitlines():
         if line.strip() == BEGIN:
             if inside:
-                raise SheetError(f"cell {cell['id']!r}: {BEGIN} stands twice before {END}.")
+                raise SheetError(f"cell {cell.get('id')!r}: {BEGIN} stands twice before {END}.")
             inside = True
             indent = line[: len(line) - len(line.lstrip())]
             stub = CODE_STUB if cell["cell_type"] == "code" else (TEXT_STUB,)
             lines += [indent + each for each in stub]
         elif line.strip() == END:
             if not inside:
-                raise SheetError(f"cell {cell['id']!r}: {END} stands before {BEGIN}.")
+                raise SheetError(f"cell {cell.get('id')!r}: {END} stands before {BEGIN}.")
             inside = False
         elif not inside:
             lines.append(line)
     if inside or not any(each in line for line in lines for each in (CODE_STUB[0], TEXT_STUB)):
-        raise SheetError(f"cell {cell['id']!r}: write the solution between {BEGIN} and {END}, each on its own line.")
+        advice = f"write the solution between {BEGIN} and {END}, each on its own line."
+        raise SheetError(f"cell {cell.get('id')!r}: {advice}")
     return "\n".join(lines)
 
 
@@ -132,8 +143,10 @@ def source(cell: dict[str, Any]) -> str:
 
 def role(cell: dict[str, Any]) -> str:
     """What a cell is for: "answer", "check", "question" (graded by hand), "read only", or "" for none of them."""
-    marks = cell["metadata"].get("nbgrader") or {}
-    return ROLES.get(tuple(marks.get(name) for name in ("grade", "solution", "locked")), "")
+    marks = cell["metadata"].get("nbgrader")
+    if not isinstance(marks, dict):
+        return ""
+    return ROLES.get(tuple(marks.get(name) is True for name in ("grade", "solution", "locked")), "")
 
 
 def cell_of(notebook: Notebook, exercise_id: str, wanted: str) -> dict[str, Any] | None:

@@ -96,9 +96,9 @@ def functions_of(notebook: Notebook) -> dict[str, Any]:
     """Run the code of a sheet, without its checks, and return the names that it defines."""
     names: dict[str, Any] = {"__name__": "sheet"}
     for cell in notebook["cells"]:
-        if cell["cell_type"] == "code" and role(cell) != "check" and cell["id"] not in NOT_RUN:
+        if cell["cell_type"] == "code" and role(cell) != "check" and cell.get("id") not in NOT_RUN:
             with contextlib.redirect_stdout(io.StringIO()):
-                exec(compile(source(cell), f"<{cell['id']}>", "exec"), names)
+                exec(compile(source(cell), f"<{cell.get('id')}>", "exec"), names)
     return names
 
 
@@ -120,7 +120,7 @@ def _code_problems(notebook, exercises):
             result = examine(exercise, defined.get(exercise.name))
             if result.status != wanted:
                 yield f"{exercise.id}: its {name} should be {wanted!r}, but it is {result.status!r}: {result.sentence}"
-        leaks = [cell["id"] for cell in book["cells"] if BEGIN in source(cell)]
+        leaks = [cell.get("id") for cell in book["cells"] if BEGIN in source(cell)]
         if name == "stub" and leaks:
             yield f"the student's sheet still holds a solution, in {leaks[0]!r}"
 
