@@ -234,7 +234,7 @@ def test_what_cannot_be_shown_is_named():
         (set(), "set()"),
         ({"a": [0.5]}, "{'a': [0.5]}"),
         (frozenset({1}), "frozenset({1})"),
-        (torch.tensor([2 / 3, -math.inf]), "tensor([0.66667, -inf])"),
+        (torch.tensor([2 / 3, -math.inf]), "tensor([0.666667, -inf])"),
         (torch.tensor(0.5), "tensor(0.5)"),
         (torch.arange(3), "tensor([0, 1, 2])"),
     ],
