@@ -52,6 +52,16 @@ def test_a_sheet_is_sound(solution):
     assert 3 <= verdict.n_exercises <= 6
 
 
+@pytest.mark.parametrize("number", SHEETS)
+def test_a_sheet_is_as_sound_with_the_random_cases_of_other_seeds(number):
+    """A grader's cases come from another seed than those that students see."""
+    second = verifying.second_solutions(ROOT, SHEETS[number])
+    for exercise in sheet_exercises(number):
+        for seed in (1, 2):
+            other = replace(exercise, edge_cases=tuple(exercise.cases(seed)), n_random=0)
+            assert list(verifying.exercise_problems(other, second[exercise.id])) == [], seed
+
+
 @pytest.mark.parametrize("solution", SOLUTIONS, ids=lambda path: path.stem)
 def test_a_built_sheet_is_the_same_byte_for_byte(solution):
     assert sheets.exercise_path(solution).read_bytes() == sheets.student_text(solution).encode()

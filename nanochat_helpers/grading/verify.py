@@ -7,7 +7,7 @@ each sheet. The code of the solutions is run here, in this process: they are the
 import contextlib
 import importlib.util
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def verify_sheet(solution: Path) -> Verdict:
     if not problems:
         problems += _code_problems(notebook, exercises)
     for exercise in exercises:
-        problems += _exercise_problems(exercise, second.get(exercise.id, ()))
+        problems += exercise_problems(exercise, second.get(exercise.id, ()))
     return Verdict(
         number,
         SHEETS[number],
@@ -125,7 +125,8 @@ def _code_problems(notebook, exercises):
             yield f"the student's sheet still holds a solution, in {leaks[0]!r}"
 
 
-def _exercise_problems(exercise: Exercise, second) -> Iterator[str]:
+def exercise_problems(exercise: Exercise, second: Sequence[Callable[..., Any]]) -> Iterator[str]:
+    """Which second solutions are refused and which misconceptions not recognised, or lacking, one sentence each."""
     n = len(exercise.misconceptions)
     if not MIN_MISCONCEPTIONS <= n <= MAX_MISCONCEPTIONS:
         yield f"{exercise.id}: {n} misconceptions, not {MIN_MISCONCEPTIONS} to {MAX_MISCONCEPTIONS}"
