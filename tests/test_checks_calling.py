@@ -267,6 +267,13 @@ def test_memory_that_grows_without_end_is_given_back(monkeypatch, double):
     assert (came.answers, came.ended) == ((), "memory")
 
 
+def test_where_little_memory_is_free_half_of_it_is_the_limit(monkeypatch):
+    free = SimpleNamespace(available=100 * 1024**2)
+    monkeypatch.setattr(limits.psutil, "virtual_memory", lambda: free)
+    watch = limits.Watch(LIMIT)
+    assert watch.most - watch.process.memory_info().rss < 60 * 1024**2
+
+
 @pytest.mark.parametrize("in_thread", [False, True])
 @pytest.mark.parametrize("allowed", [1_000, 1_000_000])
 def test_recursion_without_end_is_an_error_also_where_the_limit_was_raised(in_thread, allowed):
@@ -311,6 +318,20 @@ def test_ctrl_c_while_the_alarm_is_set_leaves_no_alarm_behind(monkeypatch):
         answers_of(lambda x: x)
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert signal.getsignal(signal.SIGALRM) is bell
+
+
+@pytest.mark.skipif(not hasattr(limits.signal, "setitimer"), reason="there are no alarms on Windows")
+def test_the_trace_of_a_debugger_is_put_back():
+    def trace(frame, event, arg):
+        return None
+
+    usual = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        answers_of(swallows)
+        assert sys.gettrace() is trace
+    finally:
+        sys.settrace(usual)
 
 
 def test_an_alarm_of_somebody_else_is_put_back():

@@ -130,7 +130,7 @@ class LiesAboutItsClass:
         ("f", "'f' is a text: write the function's name without quotes, `check(\"99.1\", f)`."),
         (lambda: 1, "`f` has the parameters (), but it should have (values): mend the line"),
         (lambda values, factor: 1, "`f` has the parameters (values, factor), but it should have (values): mend"),
-        (lambda *, values: 1, "`f` has the parameters (values), but it should have (values): mend"),
+        (lambda *, values: 1, "`f` has the parameters (*, values), but it should have (values): mend"),
         (Doubler.method, "`f` has the parameters (self, values), but it should have (values): mend"),
     ],
 )
@@ -520,6 +520,21 @@ def test_a_misconception_is_recognised_before_the_error_of_a_special_case_is_rai
     assert examine(exercise, lambda values: [2 + value for value in values]).misconception == "added 2"
 
 
+def test_one_wrong_answer_beside_a_crash_is_no_misconception():
+    def wrong_on_three(values):
+        return added_two(values) if len(values) == 3 else double(values)
+
+    def also_fails_on_two(values):
+        return wrong_on_three(values) if len(values) > 2 else {}[1]
+
+    known = Misconception("wrong on three", wrong_on_three, "?")
+    edge_cases = (Case(([1, 2],)), Case(([1, 2, 3],)))
+    assert examine(exercise_for(misconceptions=[known], edge_cases=edge_cases), also_fails_on_two).misconception == ""
+    edge_cases = (*edge_cases, Case(([3, 4, 5],)))
+    found = examine(exercise_for(misconceptions=[known], edge_cases=edge_cases), also_fails_on_two)
+    assert found.misconception == "wrong on three"
+
+
 def test_a_misconception_is_not_seen_where_most_calls_crash():
     exercise = exercise_for(misconceptions=[ADDED], edge_cases=(Case(([1, 2],)),) * 6)
     assert examine(exercise, added_2_and_fails_on_two).misconception == ""
@@ -551,6 +566,16 @@ def test_an_unfinished_run_is_compared_as_far_as_it_came():
     result = examine(exercise_for(misconceptions=[ADDED]), wrong_and_endless, seconds=0.3)
     assert "There should be 2 entries, but there is 1" in result.sentence
     assert result.notes == ("It was stopped after 3 checks: the time was over.",)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no alarms on Windows")
+def test_a_wrong_answer_before_an_interruption_is_shown_with_a_note():
+    def wrong_and_stopped(values):
+        return added_two(values)[:1] if len(values) == 2 else signal.raise_signal(signal.SIGINT)
+
+    result = examine(exercise_for(), wrong_and_stopped)
+    assert "There should be 2 entries, but there is 1" in result.sentence
+    assert result.notes == ("It was stopped after 3 checks: you interrupted it.",)
 
 
 def test_no_coroutine_is_left_waiting(recwarn):

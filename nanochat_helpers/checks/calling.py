@@ -56,11 +56,6 @@ class Answers:
     again: Answer | None = None
 
     @property
-    def late(self) -> bool:
-        """Whether time or memory was used up."""
-        return self.ended not in ("", INTERRUPTED)
-
-    @property
     def interrupted(self) -> bool:
         """Whether somebody stopped it."""
         return self.ended == INTERRUPTED

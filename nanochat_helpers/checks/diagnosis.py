@@ -13,13 +13,13 @@ from ..errors import ModelError
 from .calling import TIME_LIMIT, Answer, Answers, call_on_cases, call_once, is_students
 from .comparing import difference
 from .exercise import Case, Exercise, Misconception
-from .limits import DEPTH, MEMORY_FULL, TIME, Printed, run, undisturbed
+from .limits import DEPTH, INTERRUPTED, MEMORY_FULL, TIME, Printed, run, undisturbed
 from .result import FAILED, NOT_ATTEMPTED, PASSED, PROBLEM, CheckResult
 from .showing import is_tensor, kind, two_texts, value_text
 
 PRINTED_SHOWN = 60
 NO_ANSWER = (ModelError, OSError, ImportError, MemoryError)  # what a right solution never raises on purpose
-ENDS = {TIME: "the time was over", MEMORY_FULL: "it took too much memory"}
+ENDS = {TIME: "the time was over", MEMORY_FULL: "it took too much memory", INTERRUPTED: "you interrupted it"}
 PLAIN = (type(None), bool, int, float, str, bytes, list, tuple, dict, set)  # two of these, or two tensors, compare
 FEWEST_WRONG = 2  # wrong answers by which a misconception may be recognised where other cases are left out
 SEARCH_LIMIT = 10.0  # seconds in which the misconceptions are tried; they are fast, but wrong on purpose
@@ -48,7 +48,7 @@ def examine(exercise: Exercise, function: Any, seconds: float = TIME_LIMIT) -> C
     first = next((place for place, found in enumerate(faults) if found), None)
     if first is None:
         return _unfinished(exercise, cases, came, notes, seconds)
-    if came.late:
+    if came.ended:
         notes = (*notes, f"It was stopped after {len(came.answers)} checks: {ENDS[came.ended]}.")
     known = _known(exercise, cases, expected, came.answers) if len(came.answers) == len(cases) else None
     right, wrong = _both_texts(expected[first], came.answers[first])
@@ -172,14 +172,15 @@ def _no_function(exercise, value):
 
 def _wrong_parameters(exercise, signature):
     """What is wrong with the parameters of a function, or None."""
-    names = [("*" * (each.kind == each.VAR_POSITIONAL)) + each.name for each in signature.parameters.values()]
+    bare = [each.replace(annotation=each.empty, default=each.empty) for each in signature.parameters.values()]
+    shown = str(signature.replace(parameters=bare, return_annotation=signature.empty))[1:-1]
     wanted = exercise.signature.partition("(")[2][:-1]
-    has = f"`{exercise.name}` has the parameters ({', '.join(names)[:120]}), but it should have ({wanted})"
+    has = f"`{exercise.name}` has the parameters ({shown[:120]}), but it should have ({wanted})"
     try:
         signature.bind(*exercise.parameters)
     except TypeError:
         return f"{has}: mend the line that begins with `def`."
-    first = names[: len(exercise.parameters)]
+    first = list(signature.parameters)[: len(exercise.parameters)]
     if first != list(exercise.parameters) and sorted(first) == sorted(exercise.parameters):
         return f"{has}, in this order: mend the line that begins with `def`."
     return None
