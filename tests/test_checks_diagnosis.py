@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from nanochat_helpers.checks import diagnosis
+from nanochat_helpers.checks.calling import Answer, Answers
 from nanochat_helpers.checks.diagnosis import examine
 from nanochat_helpers.checks.exercise import Case, Exercise, Misconception
 
@@ -432,6 +433,12 @@ def test_the_sentence_tells_a_loop_without_end_from_slow_code():
     result = examine(exercise_for(), stuck_later, seconds=0.4)
     assert result.sentence.startswith("2 of 8 checks came out right; then it did not come back")
     assert (result.n_passed, result.call) == (2, "f(values=[1, 2])")
+
+
+def test_the_seconds_are_those_of_the_call_that_did_not_come_back():
+    exercise, came = exercise_for(), Answers((Answer([2, 4]),), "time", last_call=6.0)
+    result = diagnosis._unfinished(exercise, exercise.cases(), came, (), 10.0)
+    assert result.sentence.startswith("1 of 8 checks came out right; then it did not come back within 6 s.")
 
 
 def test_memory_that_grows_without_end_has_its_sentence(monkeypatch):

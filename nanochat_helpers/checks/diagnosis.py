@@ -291,7 +291,7 @@ def _unfinished(exercise, cases, came, notes, seconds):
     elif came.ended == MEMORY_FULL:
         sentence = f"{done}; then it took more and more memory. Is there a list or a text that grows without end?"
     elif came.last_call > seconds / 2:
-        sentence = f"{done}; then it did not come back within {seconds:.0f} s. Is there a loop that never ends?"
+        sentence = f"{done}; then it did not come back within {came.last_call:.0f} s. Is there a loop that never ends?"
     else:
         sentence = f"{done}, but then {seconds:.0f} s were over: it is too slow. What does it do again and again?"
     status, call = PROBLEM if came.interrupted else FAILED, exercise.call_text(cases[len(came.answers)])
