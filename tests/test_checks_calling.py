@@ -425,6 +425,16 @@ def test_random_numbers_go_on_as_if_nothing_had_been_called():
     assert draws() == expected
 
 
+def test_what_torch_keeps_for_all_is_as_before():
+    def sets(x):
+        torch.set_default_dtype(torch.float64)
+        torch.set_grad_enabled(False)
+        return x
+
+    assert answers_of(sets).answers[0].value == 1
+    assert (torch.get_default_dtype(), torch.is_grad_enabled()) == (torch.float32, True)
+
+
 def test_the_folder_and_the_warnings_are_as_before(tmp_path):
     folder, filters = Path.cwd(), list(warnings.filters)
 

@@ -270,9 +270,9 @@ def test_progress_shows_the_question_of_the_sheets_that_have_one():
     assert "your teacher reads it" in repr(progress("03"))
 
 
-@pytest.mark.parametrize("name", ["NBGRADER_EXECUTION", "NANOCHAT_STRICT_CHECKS"])
-def test_a_grader_sees_an_error_with_the_text_of_the_result(monkeypatch, capsys, name):
-    monkeypatch.setenv(name, "autograde")
+@pytest.mark.parametrize(("name", "value"), [("NBGRADER_EXECUTION", "autograde"), ("NANOCHAT_STRICT_CHECKS", "1")])
+def test_a_grader_sees_an_error_with_the_text_of_the_result(monkeypatch, capsys, name, value):
+    monkeypatch.setenv(name, value)
     with pytest.raises(CheckError) as caught:
         check("04.1", wrong)
     assert str(caught.value).startswith("Not yet: 04.1 Temperature\n")

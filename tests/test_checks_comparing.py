@@ -254,3 +254,17 @@ def test_long_answers_are_shown_where_they_part():
 def test_a_whole_number_and_a_number_are_told_apart_where_they_read_alike():
     assert two_texts(12, 12.0) == ("12", "12.0")
     assert two_texts(12.0, 12.0) == ("12", "12")
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "end"),
+    [
+        (["role", "model"], ["model"], "but there is 1, and 'role' is missing."),
+        (["model"], ["model", "role"], "but there are 2, and 'role' is too much."),
+        (["a", "b"], ["c"], "but there is 1, and 'a' is missing."),
+        (["a", "a", "b"], ["a", "b"], "but there are 2, and the first difference is at place 1 (counted from 0)."),
+        ([1, 2], [2], "but there is 1, and the first difference is at place 0 (counted from 0)."),
+    ],
+)
+def test_among_texts_the_missing_one_is_named(expected, got, end):
+    assert difference(expected, got).endswith(end)

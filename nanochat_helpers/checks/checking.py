@@ -159,7 +159,7 @@ def _nearest(name, others):
 
 def _strict(result: CheckResult) -> CheckResult:
     """Give the result back; raise it where a grader wants to see an error."""
-    wanted = os.environ.get("NBGRADER_EXECUTION") or os.environ.get("NANOCHAT_STRICT_CHECKS")
+    wanted = os.environ.get("NBGRADER_EXECUTION") or os.environ.get("NANOCHAT_STRICT_CHECKS") == "1"
     if wanted and not result.passed:
         raise CheckError(str(result))
     return result

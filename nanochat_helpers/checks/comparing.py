@@ -119,12 +119,25 @@ def _sequence_difference(expected, got, tolerance, where):
         parting = next((place for place, pair in pairs if _difference(*pair, tolerance, "")), None)
         first = f", and the first difference is at place {parting} (counted from 0)" if parting is not None else ""
         there = f"there {'is' if len(got) == 1 else 'are'} {len(got)}"
-        return _sentence(where, f"there should be {_entries(len(expected))}, but {there}{first}.")
+        named = _named_texts(expected, got) or first
+        return _sentence(where, f"there should be {_entries(len(expected))}, but {there}{named}.")
     for place, (one, other) in enumerate(zip(expected, got, strict=True)):
         found = _difference(one, other, tolerance, f"{where}[{place}]")
         if found:
             return found
     return None
+
+
+def _named_texts(expected, got):
+    """Among different texts, the first that is missing or too much, by its name: ", and 'role' is missing"."""
+    if not all(type(entry) is str for entry in [*expected, *got]) or len(set(got)) < len(got):
+        return ""
+    missing, extra = (
+        [entry for entry in one if entry not in other] for one, other in ((expected, got), (got, expected))
+    )
+    if missing:
+        return f", and {value_text(missing[0], 60)} is missing"
+    return f", and {value_text(extra[0], 60)} is too much" if extra else ""
 
 
 def _dict_difference(expected, got, tolerance, where):

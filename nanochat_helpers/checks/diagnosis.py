@@ -3,21 +3,18 @@
 In: an exercise and a function. Out: a CheckResult without hints about repeated tries: `checking` adds them.
 """
 
-import inspect
-import traceback
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import ModelError
-from .calling import TIME_LIMIT, Answer, Answers, call_on_cases, call_once, is_students
-from .comparing import difference
+from .calling import TIME_LIMIT, Answer, Answers, call_on_cases, call_once
 from .exercise import Case, Exercise, Misconception
-from .limits import DEPTH, INTERRUPTED, MEMORY_FULL, TIME, Printed, run, undisturbed
+from .faults import fault, is_stubs, objection, unwritten
+from .limits import INTERRUPTED, MEMORY_FULL, TIME, Printed, run, undisturbed
 from .result import FAILED, NOT_ATTEMPTED, PASSED, PROBLEM, CheckResult
-from .showing import is_tensor, kind, two_texts, value_text
+from .showing import is_tensor, two_texts, value_text
 
-PRINTED_SHOWN = 60
 NO_ANSWER = (ModelError, OSError, ImportError, MemoryError)  # what a right solution never raises on purpose
 ENDS = {TIME: "the time was over", MEMORY_FULL: "it took too much memory", INTERRUPTED: "you interrupted it"}
 PLAIN = (type(None), bool, int, float, str, bytes, list, tuple, dict, set)  # two of these, or two tensors, compare
@@ -27,16 +24,15 @@ SEARCH_LIMIT = 10.0  # seconds in which the misconceptions are tried; they are f
 
 def examine(exercise: Exercise, function: Any, seconds: float = TIME_LIMIT) -> CheckResult:
     """Call the function on all public cases and compare its answers with those of the reference."""
-    objection = _objection(exercise, function)
-    if objection:
-        return problem(exercise, objection)
+    if said := objection(exercise, function):
+        return problem(exercise, said)
     cases = exercise.cases()
     if _is_untouched(function):
         return _not_attempted(exercise, cases)
     expected = _right_answers(exercise, cases[:1])  # before the clock runs: this loads the model, where there is one
     came = call_on_cases(exercise, function, cases, seconds)
     first_error = came.answers[0].error if came.answers else None
-    if _is_stubs(first_error) and not _unwritten(first_error):
+    if is_stubs(first_error) and not unwritten(first_error):
         return _not_attempted(exercise, cases)
     expected = [*expected, *_right_answers(exercise, cases[1 : len(came.answers)])][: len(came.answers)]
     faults = [fault(exercise, right, answer) for right, answer in zip(expected, came.answers, strict=True)]
@@ -103,89 +99,6 @@ def recognise(exercise: Exercise, cases: Sequence[Case], answers: Sequence[Answe
     return found[0] if found else None
 
 
-def fault(exercise: Exercise, expected: Answer, answer: Answer) -> str | None:
-    """What is wrong with one answer, in a sentence, or None."""
-    if expected.error is not None:
-        return _missing_error(expected.error, answer)
-    if answer.error is not None:
-        return _raised(exercise, answer)
-    if answer.changed:
-        also = " and returned None" if answer.value is None and expected.value is not None else ""
-        return (
-            f"It changes `{answer.changed}`{also}. That belongs to whoever called it: "
-            "work on a copy, and return the copy (of a list: `list(…)`; a dict: `dict(…)`; a tensor: `.clone()`)."
-        )
-    if answer.value is None and expected.value is not None and answer.printed.strip():
-        shown = " ".join(answer.printed.split())[:PRINTED_SHOWN]
-        return f"It printed `{shown}` and returned None: print only shows a value, `return` gives it back."
-    if type(answer.value) is not type(expected.value) and type(answer.value) in UNFINISHED:
-        return UNFINISHED[type(answer.value)].format(name=exercise.name)
-    return _difference(exercise, expected.value, answer.value)
-
-
-def _difference(exercise, expected, got):
-    for compare in (exercise.compare, difference):
-        try:
-            return compare(expected, got)
-        except Exception as error:  # an answer of a strange type may break a comparison, but not the notebook
-            broken = type(error).__name__
-    return f"The answer ({kind(got)}) cannot be compared: {broken}."
-
-
-# An answer that is no value yet, and what to say to it.
-UNFINISHED = {
-    types.CoroutineType: "`{name}` gives a coroutine, not a value: leave out `async`.",
-    types.AsyncGeneratorType: "`{name}` gives an asynchronous generator, not a value: leave out `async` and `yield`.",
-    types.GeneratorType: "`{name}` has a `yield`, so it gives a generator: collect the values, and `return` them.",
-    types.FunctionType: "It returned a function, not a value: is a pair of brackets () missing where it is called?",
-    types.BuiltinFunctionType: "It returned a function, not a value: is a pair of brackets () missing after its name?",
-    types.MethodType: "It returned a function, not a value: is a pair of brackets () missing after its name?",
-}
-
-
-def _objection(exercise, function):
-    """Why this cannot even be called, or None."""
-    name = exercise.name
-    if issubclass(type(function), type):
-        return f"`{name}` is a class, and a function is asked for: begin with `def {exercise.signature}:`."
-    if type(function) in (str, CheckResult) or not callable(function):
-        return _no_function(exercise, function)
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        return f"`{name}` is defined with `async def`, so calling it does nothing yet: leave out `async`."
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return None  # written in C: calling it will tell
-    return _wrong_parameters(exercise, signature)
-
-
-def _no_function(exercise, value):
-    call = f'check("{exercise.id}", {exercise.name})'
-    if type(value) is str:
-        return f"{value_text(value, 40)} is a text: write the function's name without quotes, `{call}`."
-    return (
-        f"`{exercise.name}` should be a function, but it is {kind(value)} ({value_text(value, 40)}). "
-        "Was the name used for something else? Run the cell that begins with `def` again. "
-        f"Or was the function called in `check`? Then write `{call}`."
-    )
-
-
-def _wrong_parameters(exercise, signature):
-    """What is wrong with the parameters of a function, or None."""
-    bare = [each.replace(annotation=each.empty, default=each.empty) for each in signature.parameters.values()]
-    shown = str(signature.replace(parameters=bare, return_annotation=signature.empty))[1:-1]
-    wanted = exercise.signature.partition("(")[2][:-1]
-    has = f"`{exercise.name}` has the parameters ({shown[:120]}), but it should have ({wanted})"
-    try:
-        signature.bind(*exercise.parameters)
-    except TypeError:
-        return f"{has}: mend the line that begins with `def`."
-    first = list(signature.parameters)[: len(exercise.parameters)]
-    if first != list(exercise.parameters) and sorted(first) == sorted(exercise.parameters):
-        return f"{has}, in this order: mend the line that begins with `def`."
-    return None
-
-
 def _untouched():
     raise NotImplementedError()
 
@@ -196,19 +109,6 @@ def _is_untouched(function):
         return False
     code, untouched = function.__code__, _untouched.__code__
     return (code.co_code, code.co_names) == (untouched.co_code, untouched.co_names)
-
-
-def _is_stubs(error):
-    """Whether an error is that of a stub; a library's NotImplementedError says what it cannot do."""
-    return type(error) is NotImplementedError and not error.args
-
-
-def _unwritten(error):
-    """The name of another function, called by the asked one, that is still to be written; "" if it is the asked one."""
-    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
-    own = [code for code in frames if is_students(code.co_filename)] or frames
-    named = [code for code in own if not code.co_name.startswith("<")]  # a lambda is a part of what it stands in
-    return named[-1].co_name if named and named[-1] is not own[0] else ""
 
 
 def _not_attempted(exercise, cases):
@@ -224,63 +124,6 @@ def _right_answers(exercise, cases):
         if isinstance(answer.error, NO_ANSWER):
             raise answer.error
     return answers
-
-
-def _missing_error(wanted, answer):
-    name = type(wanted).__name__
-    if answer.error is None:
-        return f"Here it should raise {_a(name)}, but it returned {value_text(answer.value, 60)}."
-    if isinstance(answer.error, type(wanted)):
-        return None
-    return f"Here it should raise {_a(name)}, but it raised {_a(type(answer.error).__name__)}{_at(answer)}."
-
-
-def _a(name):
-    return f"an {name}" if name[0] in "AEIOU" else f"a {name}"
-
-
-def _raised(exercise, answer):
-    error = answer.error
-    if _is_stubs(error):
-        if other := _unwritten(error):
-            return f"It calls `{other}`, which is still to be written (NotImplementedError): begin there."
-        return "A part is still to be written here (NotImplementedError): remove the `raise` line."
-    if isinstance(error, EOFError):
-        return f"It waits for somebody to type (input()){_at(answer)}: all it needs is in its parameters."
-    if isinstance(error, RecursionError):
-        way = f"`{exercise.name}` calls itself without end{_at(answer)}, or {DEPTH:,} times one within the other"
-        return f"{way}: when should it stop calling itself?"
-    if isinstance(error, SystemExit):
-        return f"It ends Python itself ({type(error).__name__}){_at(answer)}: use `return`."
-    if isinstance(error, MemoryError):
-        return f"It asks for more memory than there is{_at(answer)}: what grows so large?"
-    said = _message(error)
-    return f"It stopped with {type(error).__name__}{f': {said}' if said else ''}{_at(answer)}.{_advice(error, said)}"
-
-
-def _advice(error, said):
-    """What to do about an error whose own words do not help a beginner, or ""."""
-    if isinstance(error, UnboundLocalError):
-        return " Does it get a value before this line, on every way through the function?"
-    if isinstance(error, NameError):
-        return " Is it spelled right, and did the cell that defines it run?"
-    if said.endswith("object is not callable"):
-        return " Was a name such as `sum` or `list` used for a value?"
-    return ""
-
-
-def _message(error):
-    try:
-        return " ".join(str(error).split())[:160].rstrip(".")
-    except Exception:
-        return ""
-
-
-def _at(answer):
-    """Where it happened: " (in line 3: `total = total + lenght`)"."""
-    place, _, code = answer.line.partition(": ")
-    shown = f": `{code}`" if code and "`" not in code else ""
-    return f" (in {place}{shown})" if place else ""
 
 
 def _unfinished(exercise, cases, came, notes, seconds):

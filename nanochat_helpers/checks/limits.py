@@ -97,7 +97,7 @@ def run(task: Callable[[], Any], seconds: float, printed: TextIO) -> tuple[str, 
 def undisturbed(printed: TextIO) -> Iterator[None]:
     """Afterwards the streams, displays, input(), the folder, warnings and all random numbers are as before."""
     before = sys.stdout, sys.stderr, builtins.input, sys.getrecursionlimit()
-    folder, put_back = _folder(), [*_random_states(), *_displays(sys.modules.get("IPython"))]
+    folder, put_back = _folder(), [*_library_states(), *_displays(sys.modules.get("IPython"))]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -126,11 +126,13 @@ def _folder():
         return None
 
 
-def _random_states():
-    """Pairs of a function and what it takes to set the random numbers back, of each library that is loaded."""
+def _library_states():
+    """Pairs of a function and what it takes to set back the random numbers, and what else torch keeps for all."""
     states = [(random.setstate, random.getstate())]
     if torch := sys.modules.get("torch"):
         states.append((torch.set_rng_state, torch.get_rng_state()))
+        states.append((torch.set_default_dtype, torch.get_default_dtype()))
+        states.append((torch.set_grad_enabled, torch.is_grad_enabled()))
     if numpy := sys.modules.get("numpy"):
         states.append((numpy.random.set_state, numpy.random.get_state()))
     return states
