@@ -111,10 +111,7 @@ def student_sheet(notebook: Notebook) -> Notebook:
 
 
 def without_solution(cell: dict[str, Any]) -> str:
-    """The source of an answer's cell with a stub, indented alike, for each solution. Raises SheetError.
-
-    A text is replaced as a whole.
-    """
+    """The source of an answer's cell with a stub, indented alike, for each solution. Raises SheetError."""
     lines, inside = [], False
     for line in source(cell).splitlines():
         if line.strip() == BEGIN:
