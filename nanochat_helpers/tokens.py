@@ -109,6 +109,14 @@ def check_token_ids(token_ids: Iterable[int], vocab_size: int) -> list[int]:
     return plain_ids
 
 
+def common_prefix_length(a: list[int], b: list[int]) -> int:
+    """How many tokens two lists share from the start: [5, 6, 7] and [5, 6, 9, 7] share 2."""
+    for place, (left, right) in enumerate(zip(a, b, strict=False)):
+        if left != right:
+            return place
+    return min(len(a), len(b))
+
+
 def token_text(token_id: int, tokenizer: Any) -> str:
     """One token as text; its bytes as hexadecimal numbers where they are no whole character, never '�'.
 

@@ -13,7 +13,7 @@ from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM
 
 from nanochat_helpers.backbones import llama_cpp, tuning, usable_cores
 from nanochat_helpers.backbones.llama_cpp import LlamaCppBackbone
-from nanochat_helpers.backbones.local import LocalBackbone, common_prefix_length
+from nanochat_helpers.backbones.local import LocalBackbone
 from nanochat_helpers.errors import CannotChatError, ContextError, EngineError, TokenError
 from nanochat_helpers.generation import stream
 from nanochat_helpers.prompts import encode_prompt
@@ -182,14 +182,6 @@ def test_logits_are_float32_one_for_each_token_of_the_vocabulary(backbone):
     assert logits.shape == (49_152,) == (backbone.vocab_size,)
     assert logits.dtype == torch.float32
     assert not logits.requires_grad
-
-
-@given(IDS, IDS)
-def test_the_common_prefix_is_what_two_lists_share_from_the_start(a, b):
-    length = common_prefix_length(a, b)
-    assert a[:length] == b[:length]
-    assert length == min(len(a), len(b)) or a[length] != b[length]
-    assert common_prefix_length([5, 6, 7], [5, 6, 9, 7]) == 2
 
 
 # --- what a local model is, and what it refuses

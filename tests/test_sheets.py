@@ -2,17 +2,22 @@
 
 import copy
 import json
+import random
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from nanochat_helpers import quantization as package
 from nanochat_helpers.checks.exercise import Misconception
-from nanochat_helpers.checks.sheets import SHEETS, sheet_exercises
+from nanochat_helpers.checks.sheets import SHEETS, find_exercise, sheet_exercises
 from nanochat_helpers.errors import SheetError
 from nanochat_helpers.grading import command, sheets
 from nanochat_helpers.grading import verify as verifying
+from nanochat_helpers.model_costs import kl_divergence
 
 ROOT = Path(__file__).parents[1]
 SOLUTIONS = sheets.solution_paths(ROOT)
@@ -60,6 +65,39 @@ def test_a_sheet_is_as_sound_with_the_random_cases_of_other_seeds(number):
         for seed in (1, 2):
             other = replace(exercise, edge_cases=tuple(exercise.cases(seed)), n_random=0)
             assert list(verifying.exercise_problems(other, second[exercise.id])) == [], seed
+
+
+# Runs the cells of a solution as a new kernel does, and says which check was the first to need a large library.
+IN_A_NEW_KERNEL = """
+import sys
+from pathlib import Path
+from nanochat_helpers.grading import sheets
+names = {"__name__": "__main__"}
+for cell in sheets.read_notebook(Path(sys.argv[1]))["cells"]:
+    if cell["cell_type"] == "code" and cell["id"] != "setup":
+        before = {"torch", "transformers"} & set(sys.modules)
+        exec(sheets.source(cell), names)
+        if sheets.role(cell) == "check" and {"torch", "transformers"} & set(sys.modules) != before:
+            sys.stderr.write(sheets.source(cell))
+"""
+
+
+@pytest.mark.parametrize("solution", SOLUTIONS, ids=lambda path: path.stem)
+def test_no_check_makes_its_student_wait_for_a_library_that_the_sheet_has_not_loaded(solution):
+    """The first check of a sheet should answer as fast as the others, and loading torch takes a second."""
+    done = subprocess.run([sys.executable, "-c", IN_A_NEW_KERNEL, solution], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_sheet_11_calls_right_is_what_the_package_does():
+    rng = random.Random(5)
+    quantize, megabytes, kl = (find_exercise(f"11.{place}") for place in (2, 5, 6))
+    for _ in range(50):
+        row, bits = quantize.random_case(rng)
+        assert quantize.reference(row, bits) == package.quantize(row, bits, block_size=len(row)).codes[0].tolist()
+        probs, other = kl.random_case(rng)
+        assert kl.reference(probs, other) == pytest.approx(kl_divergence(probs, other).item(), rel=1e-4)
+    assert megabytes.reference(135_000_000, 4, 32) == pytest.approx(package.weights_megabytes(135_000_000, 5))
 
 
 @pytest.mark.parametrize("solution", SOLUTIONS, ids=lambda path: path.stem)

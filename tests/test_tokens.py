@@ -17,6 +17,7 @@ from nanochat_helpers.tokens import (
     Piece,
     TextDecoder,
     byte_symbols,
+    common_prefix_length,
     group_characters,
     special_token_ids,
     split,
@@ -257,3 +258,16 @@ def test_importing_the_module_loads_neither_torch_nor_transformers():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# --- what two lists share
+
+IDS = st.lists(st.integers(0, 3), max_size=8)
+
+
+@given(IDS, IDS)
+def test_the_common_prefix_is_what_two_lists_share_from_the_start(a, b):
+    length = common_prefix_length(a, b)
+    assert a[:length] == b[:length]
+    assert length == min(len(a), len(b)) or a[length] != b[length]
+    assert common_prefix_length([5, 6, 7], [5, 6, 9, 7]) == 2

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from ..errors import ContextError, EngineError
+from ..tokens import common_prefix_length
 from . import check_can_write, check_input_ids
 from .batch import Batch
 from .encoder import embed
@@ -123,14 +124,6 @@ class LocalBackbone:
 def last_logits(output) -> torch.Tensor:
     """The logits after the last token of each text, float32 and on the CPU, in memory of their own."""
     return output.logits[:, -1].to("cpu", torch.float32, copy=True)
-
-
-def common_prefix_length(a: list[int], b: list[int]) -> int:
-    """How many tokens two lists share from the start: [5, 6, 7] and [5, 6, 9, 7] share 2."""
-    for place, (left, right) in enumerate(zip(a, b, strict=False)):
-        if left != right:
-            return place
-    return min(len(a), len(b))
 
 
 def _context_length(config, tokenizer) -> int:

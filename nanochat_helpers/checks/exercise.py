@@ -32,7 +32,8 @@ class Case:
 class Misconception:
     """A misunderstanding that is met often: a function that has it, and the hint that leads out of it.
 
-    It is recognised where a student's answers equal those of `wrong` in every case, also where both are right.
+    It is recognised where a student's answers equal those of `wrong` in every case, also where both are right; if none
+    does, then in the cases in which no error is raised (see `diagnosis`).
     """
 
     name: str

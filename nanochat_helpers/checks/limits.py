@@ -153,7 +153,7 @@ def _to_the_end(task, watch):
     try:
         task()
     except Stopped:
-        pass
+        pass  # the watch knows why
     except KeyboardInterrupt:
         watch.reason = INTERRUPTED
     watch.finished = True

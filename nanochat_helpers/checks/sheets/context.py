@@ -8,6 +8,7 @@ from random import Random
 
 from ... import history
 from ...errors import ContextError
+from ...tokens import common_prefix_length
 from ..comparing import difference
 from ..exercise import Case, Exercise, Misconception
 
@@ -417,18 +418,12 @@ FIT_BUDGET = Exercise(
 # --- 06.4 what a KV cache can keep
 
 
-def _in_common(read_ids, prompt_ids):
-    from ...backbones.local import common_prefix_length  # loads torch, which nothing else on this sheet needs
-
-    return common_prefix_length(read_ids, prompt_ids)
-
-
 def _n_reused(read_ids, prompt_ids):
-    return min(_in_common(read_ids, prompt_ids), len(prompt_ids) - 1)
+    return min(common_prefix_length(read_ids, prompt_ids), len(prompt_ids) - 1)
 
 
 def _all_kept(read_ids, prompt_ids):
-    return _in_common(read_ids, prompt_ids)
+    return common_prefix_length(read_ids, prompt_ids)
 
 
 def _same_places(read_ids, prompt_ids):
@@ -444,7 +439,7 @@ def _still_to_read(read_ids, prompt_ids):
 
 
 def _always_one_less(read_ids, prompt_ids):
-    return _in_common(read_ids, prompt_ids) - 1
+    return common_prefix_length(read_ids, prompt_ids) - 1
 
 
 def _ids_case(rng: Random) -> tuple:

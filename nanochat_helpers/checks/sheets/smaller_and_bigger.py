@@ -4,7 +4,6 @@ import math
 import random
 from typing import Any
 
-from ... import model_costs, quantization
 from ..comparing import difference
 from ..exercise import Case, Exercise, Misconception
 
@@ -118,7 +117,8 @@ GRID = Exercise(
 
 def quantize(row: list[float], bits: int) -> list[int]:
     """The code of each weight: the number of its nearest level; halfway, the upper one."""
-    return quantization.quantize(row, bits, block_size=len(row)).codes[0].tolist()
+    lowest, step = grid(row, bits)
+    return [math.floor((weight - lowest) / step + 0.5) if step else 0 for weight in row]
 
 
 def _steps_above(row, bits):
@@ -391,7 +391,11 @@ ERRORS = Exercise(
 
 def file_megabytes(n_weights: int, bits: int, block_size: int | None) -> float:
     """Millions of bytes: each weight with its bits, each block with its step and its lowest weight."""
-    return quantization.weights_megabytes(n_weights, bits + _share(block_size))
+    return _megabytes(n_weights, bits + _share(block_size))
+
+
+def _megabytes(n_weights, bits):
+    return n_weights * bits / 8 / 1e6
 
 
 def _share(block_size):
@@ -407,11 +411,11 @@ def _no_blocks(n_weights, bits, block_size):
 
 
 def _only_the_step(n_weights, bits, block_size):
-    return quantization.weights_megabytes(n_weights, bits + _share(block_size) / 2)
+    return _megabytes(n_weights, bits + _share(block_size) / 2)
 
 
 def _each_pays_all(n_weights, bits, block_size):
-    return quantization.weights_megabytes(n_weights, bits + (BLOCK_BITS if block_size else 0))
+    return _megabytes(n_weights, bits + (BLOCK_BITS if block_size else 0))
 
 
 def _by_1024(n_weights, bits, block_size):
@@ -484,7 +488,7 @@ FILE_MEGABYTES = Exercise(
 
 def kl(probs: list[float], other: list[float]) -> float:
     """How many bits more surprise `other` brings, on average, when the tokens really come by `probs`."""
-    return model_costs.kl_divergence(probs, other).item()
+    return sum(p * math.log2(p / q) for p, q in zip(probs, other, strict=True))
 
 
 def _other_way_round(probs, other):
