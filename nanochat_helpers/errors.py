@@ -18,7 +18,9 @@ NanoChatError
 ├── WorkflowError            a workflow has a mistake; names the step and the key
 ├── TraceError               a trace file is damaged or from another version
 ├── CheckError               a check did not pass where a grader runs the sheet; or the sheet does not exist
-└── SheetError               an exercise sheet has a mistake; names the sheet and the cell
+├── SheetError               an exercise sheet has a mistake; names the sheet and the cell
+└── GradingError             a class cannot be graded as asked: a folder, a roster or a number is not what it should be
+    └── RejectedError        what one student handed in cannot be read; the others are graded
 """
 
 
@@ -100,3 +102,11 @@ class CheckError(NanoChatError, AssertionError):
 
 class SheetError(NanoChatError, ValueError):
     """An exercise sheet has a mistake, or is not where it should be."""
+
+
+class GradingError(NanoChatError, ValueError):
+    """A class cannot be graded as asked: a folder, a roster, an archive or a number is not what it should be."""
+
+
+class RejectedError(GradingError):
+    """What one student handed in cannot be read; says why and where."""
