@@ -3,12 +3,9 @@
 The model is scripted, so that every answer can be checked by hand; only the last exercise asks the real one.
 """
 
-from functools import cache
-from types import SimpleNamespace
-
-from ...models import load_model
 from ...prompts import encode_prompt
 from ..exercise import Case, Exercise, Misconception
+from ..toys.chatbot import TOOLS, with_a_bot, with_the_real_model, with_tools
 
 QUESTIONS = ("Hi!", "Why?", "Is it salty?", "Who are you?", "Tell me more.", "And fish?")
 ANSWERS = ("Hello.", "Because.", "Yes, it is.", "A robot.", "No.")
@@ -225,13 +222,6 @@ READ_STEP = Exercise(
 
 # --- 08.3 run the steps
 
-TOOLS = {
-    "cut": lambda value, step: value[: step["length"]],
-    "add": lambda value, step: value + step["text"],
-    "turn": lambda value, step: value[::-1],
-    "double": lambda value, step: value + value,
-}
-
 
 def _run_steps(spec, value, tools):
     for step in spec["steps"]:
@@ -239,11 +229,6 @@ def _run_steps(spec, value, tools):
             raise ValueError(f"There is no step {step['step']!r}.")
         value = tools[step["step"]](value, step)
     return value
-
-
-def _with_tools(function, spec, value):
-    """Call the student's function with the tools, which are no plain data."""
-    return function(spec, value, dict(TOOLS))
 
 
 def _show_run(spec, value):
@@ -300,7 +285,7 @@ RUN_STEPS = Exercise(
     points=3,
     signature="run_steps(spec, value, tools)",
     reference=_run_steps,
-    call=_with_tools,
+    call=with_tools,
     show=_show_run,
     edge_cases=(
         Case(({"steps": [{"step": "cut", "length": 4}, {"step": "add", "text": "!"}]}, "salty sea")),
@@ -356,51 +341,6 @@ RUN_STEPS = Exercise(
 
 # --- 08.4 a whole turn
 
-END, MARKS = 0, {"system": 1, "user": 2, "assistant": 3}
-
-
-class ToyBot:
-    """The parts of a chatbot, with a scripted model: it tells how many messages it reads, and says the newest again.
-
-    Each letter is one token, and its id is the letter's number in Unicode. 0 is the end token.
-    """
-
-    end_id = END
-
-    def fit(self, messages: list[dict]) -> list[dict]:
-        """What fits into the prompt: the system message, and the newest three others."""
-        system = [message for message in messages if message["role"] == "system"]
-        return system + [message for message in messages if message["role"] != "system"][-3:]
-
-    def encode(self, messages: list[dict]) -> list[int]:
-        """The prompt: the ids of all messages, and the mark after which the assistant speaks."""
-        ids = []
-        for message in messages:
-            ids += [MARKS[message["role"]], *map(ord, message["content"]), END]
-        return [*ids, MARKS["assistant"]]
-
-    def next_id(self, ids: list[int]) -> int:
-        """The model: the ids of the prompt and of all that is written so far → the next id."""
-        start = max((place + 1 for place, token_id in enumerate(ids) if token_id == MARKS["assistant"]), default=0)
-        script = _script(ids[:start])
-        n_written = len(ids) - start
-        return ord(script[n_written]) if n_written < len(script) else END
-
-    def decode(self, ids: list[int]) -> str:
-        """The text of ids."""
-        return "".join("<end>" if token_id == END else chr(token_id) for token_id in ids)
-
-    def clean(self, text: str) -> str:
-        """The text without spaces and line breaks at its ends, or several in a row."""
-        return " ".join(text.split())
-
-
-def _script(prompt):
-    """What the scripted model answers to a prompt."""
-    n_messages = sum(token_id in MARKS.values() for token_id in prompt[:-1])
-    newest = "".join(map(chr, prompt[:-1])).rpartition(chr(MARKS["user"]))[2].rstrip(chr(END))
-    return f"\n {n_messages} read.  {newest}\n"
-
 
 def _chat_turn(messages, text, max_new_tokens, bot):
     conversation = [*messages, _message("user", text)]
@@ -421,11 +361,6 @@ def _write(bot, prompt, max_new_tokens):
 def _answer(text, finish_reason, conversation):
     messages = [*conversation, _message("assistant", text)]
     return {"text": text, "finish_reason": finish_reason, "messages": messages}
-
-
-def _with_a_bot(function, messages, text, max_new_tokens):
-    """Call the student's function with a bot, which is no plain data."""
-    return function(messages, text, max_new_tokens, ToyBot())
 
 
 def _show_turn(messages, text, max_new_tokens):
@@ -474,7 +409,7 @@ CHAT_TURN = Exercise(
     points=4,
     signature="chat_turn(messages, text, max_new_tokens, bot)",
     reference=_chat_turn,
-    call=_with_a_bot,
+    call=with_a_bot,
     show=_show_turn,
     edge_cases=(
         Case(([], "Hi!", 40)),
@@ -530,18 +465,6 @@ CHAT_TURN = Exercise(
 
 
 # --- 08.5 real_turn
-
-
-@cache
-def _real_model():
-    """The model of the lessons, which keeps what it said after which ids: many functions ask it the same."""
-    backbone = load_model("smollm2", engine="transformers")
-    logits = cache(lambda ids: backbone.next_token_logits(list(ids)))
-    return SimpleNamespace(tokenizer=backbone.tokenizer, next_token_logits=lambda ids: logits(tuple(ids)).clone())
-
-
-def _with_the_real_model(function, messages, text, max_new_tokens):
-    return function(messages, text, max_new_tokens, _real_model())
 
 
 def _real_turn(messages, text, max_new_tokens, backbone):
@@ -600,7 +523,7 @@ REAL_TURN = Exercise(
     points=3,
     signature="real_turn(messages, text, max_new_tokens, backbone)",
     reference=_real_turn,
-    call=_with_the_real_model,
+    call=with_the_real_model,
     show=lambda messages, text, max_new_tokens: f"real_turn({messages!r}, {text!r}, {max_new_tokens}, backbone)",
     edge_cases=(
         Case(([], "What is the capital of France?", 12)),

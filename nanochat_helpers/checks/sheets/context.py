@@ -11,9 +11,8 @@ from ...errors import ContextError
 from ...tokens import common_prefix_length
 from ..comparing import difference
 from ..exercise import Case, Exercise, Misconception
+from ..toys.context import COUNTS, REPLY_BEGINS, WRAPPING, are_messages, count_tokens, with_count, with_count_tokens
 
-WRAPPING = 5  # tokens around each message
-REPLY_BEGINS = 4  # tokens at the end of a prompt
 TOPICS = ("cat", "lake", "band", "test", "cake", "moon", "song")
 
 
@@ -47,13 +46,9 @@ def _shown(messages: list[dict]) -> str:
 def _same_messages(expected, got):
     """Compare two lists of messages; names those that were kept by their first words."""
     found = difference(expected, got)
-    if found is None or not _are_messages(got) or _first_words(expected) == _first_words(got):
+    if found is None or not are_messages(got) or _first_words(expected) == _first_words(got):
         return found
     return f"It should keep {_first_words(expected)}, but it keeps {_first_words(got)}."
-
-
-def _are_messages(value):
-    return type(value) is list and all(type(each) is dict and type(each.get("content")) is str for each in value)
 
 
 def _first_words(messages):
@@ -61,25 +56,6 @@ def _first_words(messages):
 
 
 # --- 06.1 what a conversation costs
-
-
-def _words(text):
-    if type(text) is not str:
-        raise TypeError('count takes a text, such as message["content"]')
-    return len(text.split())
-
-
-def _letters(text):
-    if type(text) is not str:
-        raise TypeError('count takes a text, such as message["content"]')
-    return len(text.replace(" ", ""))
-
-
-COUNTS = {"count_words": _words, "count_letters": _letters}
-
-
-def _with_count(function, messages, count):
-    return function(messages, COUNTS[count])
 
 
 def _prompt_length(messages, count):
@@ -130,7 +106,7 @@ COST = Exercise(
         Case((_talk(2, 1, 1, 1, 1, 1), "count_words"), "two turns and a new message"),
     ),
     random_case=_cost_case,
-    call=_with_count,
+    call=with_count,
     show=lambda messages, count: f"prompt_length({_shown(messages)}, {count})",
     misconceptions=(
         Misconception(
@@ -275,17 +251,6 @@ LAST_TURNS = Exercise(
 # --- 06.3 a budget of tokens
 
 
-def _count_tokens(messages):
-    """The length of a whole prompt: its words, and the beginning of the reply."""
-    if not _are_messages(messages):
-        raise TypeError("count_tokens takes a list of messages, such as [message]")
-    return REPLY_BEGINS + sum(len(message["content"].split()) for message in messages)
-
-
-def _with_count_tokens(function, messages, window, for_reply):
-    return function(messages, _count_tokens, window, for_reply)
-
-
 def _fit_budget(messages, count_tokens, window, for_reply):
     return history.fit_budget(messages, count_tokens, window - for_reply).messages
 
@@ -343,7 +308,7 @@ def _budget_case(rng: Random) -> tuple:
     sizes[rng.randrange(2, len(sizes) - 1)] = 9
     messages = _talk(rng.choice((0, 1, 2, 3)), *sizes)
     system, rest = _split(messages)
-    least, most = _count_tokens(system + rest[-1:]), _count_tokens(messages)
+    least, most = count_tokens(system + rest[-1:]), count_tokens(messages)
     too_long = system and rng.random() < 0.35
     room = least - rng.randint(1, len(system[0]["content"].split())) if too_long else rng.randint(least, most)
     for_reply = rng.randint(4, 12)
@@ -366,7 +331,7 @@ FIT_BUDGET = Exercise(
         Case((_same_again(2), 12, 4), "all turns have the same words: only their places tell them apart"),
     ),
     random_case=_budget_case,
-    call=_with_count_tokens,
+    call=with_count_tokens,
     show=lambda messages, window, for_reply: (
         f"fit_budget({_shown(messages)}, count_tokens, window={window}, for_reply={for_reply})"
     ),

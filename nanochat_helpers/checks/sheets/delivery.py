@@ -4,6 +4,7 @@ import json
 
 from ..comparing import value_text
 from ..exercise import Case, Exercise, Misconception
+from ..toys.delivery import as_chunks, with_chunks
 
 # --- 12.1 another try
 
@@ -303,12 +304,6 @@ def _waited(chunks):
     return [*([] for _ in chunks[1:]), lines]
 
 
-def _as_chunks(text: str, cuts: list[int]) -> list[bytes]:
-    """The bytes of a text, cut at these places."""
-    data = text.encode()
-    return [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
-
-
 def _chunks_case(rng):
     words = ["data: Hi ", "data: süß", "", "", ": où", "data: 日本語", "data: 🙂🙃", "data: 🙂!"]
     lines = rng.choices(words, k=rng.randint(2, 5))
@@ -333,8 +328,8 @@ WHOLE_LINES = Exercise(
         Case(("data: a\u2028b\n", [4]), "some functions take the character \\u2028 for a line end, too"),
     ),
     random_case=_chunks_case,
-    call=lambda function, text, cuts: function(_as_chunks(text, cuts)),
-    show=lambda text, cuts: f"whole_lines(chunks={value_text(_as_chunks(text, cuts), 600)})",
+    call=with_chunks,
+    show=lambda text, cuts: f"whole_lines(chunks={value_text(as_chunks(text, cuts), 600)})",
     misconceptions=(
         Misconception(
             "split each chunk by itself",

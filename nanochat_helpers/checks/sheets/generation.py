@@ -5,35 +5,11 @@ The references are small functions of their own, and `stopping.StopStringWatch` 
 
 import random
 from collections.abc import Callable
-from typing import Any
-
-import torch
 
 from ...stopping import StopStringWatch
 from ..comparing import difference, value_text
 from ..exercise import Case, Exercise, Misconception
-
-PATIENCE = 60  # questions that a toy answers; no right loop here asks half as many
-
-
-def toy_model(rows: list[list[float]]) -> Callable[[list[int]], torch.Tensor]:
-    """A model that adds up all ids it is given. The remainder of sum ÷ number of rows says which row it answers."""
-    questions = 0
-
-    def answer(ids):
-        nonlocal questions
-        questions += 1
-        if isinstance(ids, int):
-            raise TypeError("a model takes the list of all ids so far, not a single id")
-        if questions > PATIENCE:
-            raise RuntimeError(f"the model was asked more than {PATIENCE} times; when does the loop end?")
-        return torch.tensor(rows[int(sum(ids)) % len(rows)], dtype=torch.float32)
-
-    return answer
-
-
-def _call_with_toy(function: Callable[..., Any], rows: list[list[float]], *rest: Any) -> Any:
-    return function(toy_model(rows), *rest)
+from ..toys.generation import with_toy_model
 
 
 def _show_with_toy(name: str, *names: str) -> Callable[..., str]:
@@ -229,7 +205,7 @@ GREEDY = Exercise(
     ),
     random_case=_greedy_case,
     n_random=30,
-    call=_call_with_toy,
+    call=with_toy_model,
     show=_show_with_toy("write_greedy", "input_ids", "max_new_tokens", "end_ids"),
     misconceptions=(
         Misconception(
@@ -356,7 +332,7 @@ WRITE = Exercise(
     ),
     random_case=_write_case,
     n_random=30,
-    call=_call_with_toy,
+    call=with_toy_model,
     compare=_pair_difference,
     show=_show_with_toy("write", "input_ids", "needles", "end_ids"),
     misconceptions=(

@@ -5,12 +5,12 @@ The references are `nanochat_helpers.postprocess` and `extraction` where these h
 """
 
 import re
-from collections.abc import Callable
 from random import Random
 
 from ... import extraction, postprocess
 from ..comparing import difference, value_text
 from ..exercise import Case, Exercise, Misconception
+from ..toys.postprocessing import make_edit, with_edits
 
 # --- 07.1 the own name
 
@@ -491,21 +491,8 @@ READ_NUMBER = Exercise(
 PIECES = ("<end>", "Bot:", "**")
 
 
-def _edit(kind: str, piece: str) -> tuple[str, Callable[[str], str]]:
-    """An edit with its name: it removes a piece everywhere, cuts the text at a piece, or takes space off both ends."""
-    if kind == "remove":
-        return f"remove {piece}", lambda text: text.replace(piece, "")
-    if kind == "cut at":
-        return f"cut at {piece}", lambda text: text.partition(piece)[0]
-    return "strip", lambda text: text.strip()
-
-
-def _with_edits(function, text, edits):
-    return function(text, [_edit(*each) for each in edits])
-
-
 def _show_clean(text, edits):
-    return f"clean({value_text(text)}, [{', '.join(_edit(*each)[0] for each in edits)}])"
+    return f"clean({value_text(text)}, [{', '.join(make_edit(*each)[0] for each in edits)}])"
 
 
 def _clean(text, edits):
@@ -617,7 +604,7 @@ CLEAN = Exercise(
         Case(("Hi!", []), "no edits"),
     ),
     random_case=_clean_case,
-    call=_with_edits,
+    call=with_edits,
     show=_show_clean,
     compare=_same_text_and_record,
     misconceptions=(

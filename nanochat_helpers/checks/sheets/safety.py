@@ -1,11 +1,9 @@
 """Sheet 09: rules that find places in a text, and how often they are right. No model is needed."""
 
-import re
-import time
-
 from ...safety import Score, check
 from ...safety_rules import Rule
 from ..exercise import Case, Exercise, Misconception
+from ..toys.safety import found
 
 # --- 09.1 mask
 
@@ -118,44 +116,6 @@ MASK = Exercise(
 
 # --- 09.2 a safe pattern
 
-TOO_LONG = 0.016  # seconds in a text of some 30 characters: a safe pattern needs a thousandth of that
-ROW = re.compile(r"(\d)\1{9,}")
-
-
-def _found(function, text):
-    """What the student's pattern finds in a text.
-
-    Python cannot stop `re` half-way, so a row of digits is tried short first: a pattern whose work doubles with each
-    digit is caught long before it hangs. Raises TimeoutError for it, ValueError and TypeError for what is no pattern.
-    """
-    pattern = function()
-    if pattern is None:
-        return None
-    if not isinstance(pattern, str | re.Pattern):
-        raise TypeError(f"the pattern should be a text, not {pattern!r:.40}")
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"the pattern is not valid: {error}") from None
-    for shorter in _with_shorter_row(text):
-        if all(_seconds(compiled, shorter) > TOO_LONG for _ in range(2)):  # once may be Python tidying its memory
-            raise TimeoutError("this pattern tries far too many ways here, and each further digit doubles them")
-    return [match[0] for match in compiled.finditer(text)]
-
-
-def _seconds(compiled, text):
-    start = time.thread_time()
-    compiled.findall(text)
-    return time.thread_time() - start
-
-
-def _with_shorter_row(text):
-    """The text with its long row of one digit cut to 5, 6, 7, … digits, and at last as it is."""
-    row = ROW.search(text)
-    for n in range(5, len(row[0]) if row else 0):
-        yield text.replace(row[0], row[0][:n])
-    yield text
-
 
 def _show_pattern(text):
     return f"re.finditer(member_pattern(), {text!r})"
@@ -209,7 +169,7 @@ PATTERN = Exercise(
     points=3,
     signature="member_pattern()",
     reference=_member_pattern,
-    call=_found,
+    call=found,
     show=_show_pattern,
     edge_cases=(
         Case(("I am M-12-345, she is m-7.",)),

@@ -9,6 +9,7 @@ from collections import Counter
 from ... import bpe
 from ..comparing import value_text
 from ..exercise import Case, Exercise, Misconception
+from ..toys.tokenization import as_bytes, with_bytes, with_pair, with_words
 
 # --- 01.1 decode
 
@@ -108,21 +109,6 @@ DECODE = Exercise(
 TOY_WORDS = ["[unknown]", "the", "cat", "sleeps"]
 
 
-class WordTokenizer:
-    """A tokenizer for this sheet: it knows a few words, makes letters small, and forgets how many spaces there were."""
-
-    def __init__(self, words: list[str]):
-        self.words = words
-
-    def encode(self, text: str) -> list[int]:
-        """The place of each word in the list; 0 for a word that is not in it."""
-        return [self.words.index(word) if word in self.words else 0 for word in text.lower().split()]
-
-    def decode(self, input_ids: list[int]) -> str:
-        """The words, with one space between them."""
-        return " ".join(self.words[token_id] for token_id in input_ids)
-
-
 def _survives(text, tokenizer):
     return tokenizer.decode(tokenizer.encode(text)) == text
 
@@ -180,7 +166,7 @@ SURVIVES = Exercise(
         Case(("", TOY_WORDS), "an empty text"),
     ),
     random_case=_survives_case,
-    call=lambda function, text, words: function(text, WordTokenizer(words)),
+    call=with_words,
     show=lambda text, words: f"survives(text={text!r}, tokenizer) with a tokenizer that knows {', '.join(words[1:])}",
     misconceptions=(
         Misconception(
@@ -419,7 +405,7 @@ GLUE = Exercise(
         Case(([], ["a", "n"]), "nothing to glue"),
     ),
     random_case=_glue_case,
-    call=lambda function, pieces, pair: function(pieces, tuple(pair)),
+    call=with_pair,
     show=lambda pieces, pair: f"glue(pieces={value_text(pieces)}, pair={value_text(tuple(pair))})",
     misconceptions=(
         Misconception(
@@ -615,10 +601,6 @@ def _stream_case(rng):
     return (parts,)
 
 
-def _as_bytes(parts):
-    return [bytes(part) for part in parts]
-
-
 DECODE_STREAM = Exercise(
     id="01.6",
     title="A stream of bytes",
@@ -635,8 +617,8 @@ DECODE_STREAM = Exercise(
         Case(([],), "nothing comes at all"),
     ),
     random_case=_stream_case,
-    call=lambda function, parts: function(_as_bytes(parts)),
-    show=lambda parts: f"decode_stream(parts={value_text(_as_bytes(parts))})",
+    call=with_bytes,
+    show=lambda parts: f"decode_stream(parts={value_text(as_bytes(parts))})",
     misconceptions=(
         Misconception(
             "decoded each part by itself",
