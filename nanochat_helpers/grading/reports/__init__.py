@@ -1,0 +1,71 @@
+"""All that is written at the end of a batch: tables, pages, answers, and files for other tools.
+
+In: the grades of a class, which may come one by one and are read once. Out: files in a folder. The same grades give
+the same bytes, in whichever order they come.
+"""
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..grades import Grade
+from ..master import Master
+from .class_page import ClassPage
+from .code import Answers
+from .files import Folder
+from .gradescope import Gradescope
+from .junit import JUnit
+from .similar import Similar
+from .student import StudentPages
+from .tables import Tables
+from .text import file_name, short_hash
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the class page says about a batch. sandbox: a sentence on what held the code in. limits: of time, memory."""
+
+    sheet: str
+    title: str
+    sandbox: str
+    limits: str
+    version: str
+    notes: tuple[str, ...] = ()
+
+
+def write_reports(out: Path, run: Run, master: Master, grades: Iterable[Grade], roster: Sequence[Any] = ()) -> None:
+    """Write all reports into a folder; those of an earlier run are replaced, and nothing else is touched.
+
+    roster: students with a `name` and `ids`, which the tables for Canvas and Moodle need. Raises GradingError where a
+    file cannot be written.
+    """
+    folder = Folder(out)
+    with tempfile.TemporaryFile() as waiting:
+        parts = [
+            StudentPages(folder, master, run.title),
+            Gradescope(folder),
+            Answers(folder, master),
+            Tables(folder, master, run.title, {student.name: student.ids for student in roster}),
+            JUnit(folder, run.title, waiting),
+            Similar(folder, master, run.title),
+            ClassPage(folder, master, run),
+        ]
+        taken: set[str] = set()
+        for grade in grades:
+            name = _own_name(grade, taken)
+            for part in parts:
+                part.add(grade, name)
+        for part in parts:
+            part.finish()
+    folder.finish()
+
+
+def _own_name(grade, taken):
+    """The name of a student's files; of two sheets under one name, the second has its own."""
+    name = file_name(grade.student)
+    while name in taken:
+        name = f"{name[:60]}-{short_hash(f'{name} {grade.source} {grade.key}')}"
+    taken.add(name)
+    return name

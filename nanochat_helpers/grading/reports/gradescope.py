@@ -1,0 +1,62 @@
+"""results.json for Gradescope, a folder a student. In: grades. Out: the format of its autograders.
+
+Where nothing was graded no file is written, as Gradescope would take it for a zero. All texts are marked as plain text.
+"""
+
+import json
+
+from ...checks.result import PASSED, CheckResult
+from ..grades import INFRA_ERROR, MISSING, REVIEW, Grade
+from .files import Folder
+from .text import clean, one_line
+
+
+class Gradescope:
+    """Takes grades one by one and writes a file for each."""
+
+    def __init__(self, folder: Folder):
+        self._folder = folder
+
+    def add(self, grade: Grade, name: str) -> None:
+        """Write a student's results."""
+        if grade.status not in (MISSING, INFRA_ERROR):
+            text = json.dumps(results(grade), ensure_ascii=False, indent=1)
+            self._folder.write(f"gradescope/{name}/results.json", f"{text}\n")
+
+    def finish(self) -> None:
+        """Nothing is left to be written."""
+
+
+def results(grade: Grade) -> dict:
+    """A grade as Gradescope reads it."""
+    notes = [one_line(note) for note in grade.notes]
+    if grade.status == REVIEW:
+        notes.insert(0, "Your teacher still looks at this sheet.")
+    questions = [_test(each.title, "Your teacher reads it.") for each in grade.questions if each.answer]
+    return {
+        "score": grade.score,
+        "output": "\n".join(notes),
+        "output_format": "text",
+        "test_output_format": "text",
+        "test_name_format": "text",
+        "visibility": "visible",
+        "stdout_visibility": "hidden",
+        "tests": [*(_exercise(each) for each in grade.exercises), *questions],
+    }
+
+
+def _exercise(exercise):
+    status = "passed" if exercise.result.status == PASSED else "failed"
+    name = f"{exercise.id} {exercise.result.title}"
+    points = {"score": exercise.points, "max_score": exercise.max_points, "status": status, "number": exercise.id}
+    return {**points, **_test(name, result_text(exercise.result))}
+
+
+def _test(name, output):
+    return {"name": one_line(name), "output": output, "visibility": "visible"}
+
+
+def result_text(result: CheckResult) -> str:
+    """What was found out about an exercise, as lines of plain text."""
+    lines = [result.sentence, *(f"{word}: {text}" for word, text in result.rows)]
+    return "\n".join(clean(line) for line in [*lines, *(f"Hint: {hint}" for hint in result.hints), *result.notes])
