@@ -10,7 +10,7 @@ import torch
 
 from nanochat_helpers import sampling
 from nanochat_helpers.checks import CheckResult, check, checking, progress
-from nanochat_helpers.checks.sheets import chatbot
+from nanochat_helpers.checks.toys import chatbot
 from nanochat_helpers.errors import CheckError, ModelMissingError
 
 
@@ -233,7 +233,7 @@ def test_without_the_model_nothing_passes_and_the_check_says_what_to_do(monkeypa
     def gone(*_, **__):
         raise ModelMissingError("SmolLM2 is not here: fetch it.")
 
-    chatbot._real_model.cache_clear()
+    chatbot.real_model.cache_clear()
     monkeypatch.setattr(chatbot, "load_model", gone)
     result = check("08.5", lambda messages, text, max_new_tokens, backbone: 42)
     assert (result.status, result.sentence) == ("problem", "SmolLM2 is not here: fetch it.")

@@ -31,7 +31,8 @@ PACKAGE, PYTHON = str(Path(__file__).parents[1]), str(Path(traceback.__file__).p
 class Answer:
     """What came of one call. error: what it raised, if anything. line: the student's line that raised it.
 
-    changed: the parameter whose value was not the same afterwards, or "".
+    changed: the parameter whose value was not the same afterwards, or "". unwritten: the name of another function,
+    called by the asked one, that is still a stub, or "".
     """
 
     value: Any = None
@@ -39,6 +40,7 @@ class Answer:
     line: str = ""
     printed: str = ""
     changed: str = ""
+    unwritten: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def call_on_cases(
     def task():
         for case in [*cases, *cases[:1]]:
             began[0] = time.monotonic()
-            answers.append(_call(exercise, function, case, printed))
+            answers.append(call(exercise, function, case, copy.deepcopy(case.args), printed))
 
     ended, stuck = run(task, seconds, printed)
     came = tuple(answers)
@@ -84,11 +86,13 @@ def call_on_cases(
 
 def call_once(exercise: Exercise, function: Callable[..., Any], case: Case) -> Answer:
     """Call a function that is trusted, such as the reference, on a copy of a case."""
-    return _call(exercise, function, case, Printed())
+    return call(exercise, function, case, copy.deepcopy(case.args), Printed())
 
 
-def _call(exercise, function, case, printed):
-    args = copy.deepcopy(case.args)
+def call(
+    exercise: Exercise, function: Callable[..., Any], case: Case, args: tuple[Any, ...], printed: Printed
+) -> Answer:
+    """Call a function with these arguments, a copy of those of the case; what it raises becomes part of the answer."""
     printed.take()
     value, error, line = None, None, ""
     try:
@@ -97,7 +101,8 @@ def _call(exercise, function, case, printed):
         raise
     except BaseException as raised:  # also SystemExit: a student's function may raise anything
         error, line = raised, _line_of(raised)
-    return Answer(value, error, line, printed.take(), _changed(exercise, case.args, args))
+    other = unwritten(error) if is_stubs(error) else ""
+    return Answer(value, error, line, printed.take(), changed(exercise, case.args, args), other)
 
 
 def _kept(value):
@@ -112,7 +117,8 @@ def _kept(value):
     return value
 
 
-def _changed(exercise, before, after):
+def changed(exercise: Exercise, before: Sequence[Any], after: Sequence[Any]) -> str:
+    """The name of the first parameter whose value is not the same after a call, or ""."""
     for name, one, other in zip(exercise.parameters, before, after, strict=False):
         try:
             same = difference(one, other, 0.0) is None
@@ -126,6 +132,19 @@ def _changed(exercise, before, after):
 def is_students(filename: str) -> bool:
     """Whether code from this file is the student's: not this package's, Python's, or that of an installed one."""
     return not filename.startswith((PACKAGE, PYTHON, "<frozen")) and not any(folder in filename for folder in INSTALLED)
+
+
+def is_stubs(error: BaseException | None) -> bool:
+    """Whether an error is that of a stub; a library's NotImplementedError says what it cannot do."""
+    return type(error) is NotImplementedError and not error.args
+
+
+def unwritten(error: BaseException) -> str:
+    """The name of another function, called by the asked one, that is still to be written; "" if it is the asked one."""
+    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [code for code in frames if is_students(code.co_filename)] or frames
+    named = [code for code in own if not code.co_name.startswith("<")]  # a lambda is a part of what it stands in
+    return named[-1].co_name if named and named[-1] is not own[0] else ""
 
 
 def _line_of(error):

@@ -4,13 +4,13 @@ In: an exercise and a function. Out: a CheckResult without hints about repeated 
 """
 
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import ModelError
-from .calling import TIME_LIMIT, Answer, Answers, call_on_cases, call_once
+from .calling import TIME_LIMIT, Answer, Answers, call_on_cases, call_once, is_stubs
 from .exercise import Case, Exercise, Misconception
-from .faults import fault, is_stubs, objection, unwritten
+from .faults import fault, objection
 from .limits import INTERRUPTED, MEMORY_FULL, TIME, Printed, run, undisturbed
 from .result import FAILED, NOT_ATTEMPTED, PASSED, PROBLEM, CheckResult
 from .showing import is_tensor, two_texts, value_text
@@ -28,18 +28,34 @@ def examine(exercise: Exercise, function: Any, seconds: float = TIME_LIMIT) -> C
         return problem(exercise, said)
     cases = exercise.cases()
     if _is_untouched(function):
-        return _not_attempted(exercise, cases)
-    expected = _right_answers(exercise, cases[:1])  # before the clock runs: this loads the model, where there is one
+        return not_attempted(exercise, len(cases))
+    expected = right_answers(exercise, cases[:1])  # before the clock runs: this loads the model, where there is one
     came = call_on_cases(exercise, function, cases, seconds)
-    first_error = came.answers[0].error if came.answers else None
-    if is_stubs(first_error) and not unwritten(first_error):
-        return _not_attempted(exercise, cases)
-    expected = [*expected, *_right_answers(exercise, cases[1 : len(came.answers)])][: len(came.answers)]
+    expected += right_answers(exercise, cases[1 : len(came.answers)])
+    return judge(exercise, cases, expected, came, seconds, _notes(exercise, function, came))
+
+
+def judge(
+    exercise: Exercise,
+    cases: Sequence[Case],
+    expected: Sequence[Answer],
+    came: Answers,
+    seconds: float,
+    notes: tuple[str, ...] = (),
+    *,
+    checks: str = "public checks",
+) -> CheckResult:
+    """Say how far answers are right. expected: those of the reference, to as many cases as were answered, or more.
+
+    seconds: how long it was given. checks: what the cases are called where all came out right.
+    """
+    if came.answers and is_stubs(came.answers[0].error) and not came.answers[0].unwritten:
+        return not_attempted(exercise, len(cases))
+    expected = expected[: len(came.answers)]
     faults = [fault(exercise, right, answer) for right, answer in zip(expected, came.answers, strict=True)]
     n_passed = sum(found is None for found in faults)
-    notes = _notes(exercise, function, came)
     if n_passed == len(cases):
-        sentence = f"All {len(cases)} public checks passed."
+        sentence = f"All {len(cases)} {checks} passed."
         return CheckResult(exercise.id, exercise.title, PASSED, sentence, n_passed, len(cases), notes=notes)
     first = next((place for place, found in enumerate(faults) if found), None)
     if first is None:
@@ -111,12 +127,13 @@ def _is_untouched(function):
     return (code.co_code, code.co_names) == (untouched.co_code, untouched.co_names)
 
 
-def _not_attempted(exercise, cases):
+def not_attempted(exercise: Exercise, n_cases: int) -> CheckResult:
+    """The result where nothing was written yet."""
     todo = f"Write `{exercise.name}` where `# YOUR CODE HERE` stands (remove the `raise` line), and run both cells."
-    return CheckResult(exercise.id, exercise.title, NOT_ATTEMPTED, todo, 0, len(cases))
+    return CheckResult(exercise.id, exercise.title, NOT_ATTEMPTED, todo, 0, n_cases)
 
 
-def _right_answers(exercise, cases):
+def right_answers(exercise: Exercise, cases: Sequence[Case]) -> list[Answer]:
     """What the reference answers; also an error may be right. Raises what is no answer: that the model is missing."""
     with undisturbed(Printed()):
         answers = [call_once(exercise, exercise.reference, case) for case in cases]
@@ -142,10 +159,19 @@ def _unfinished(exercise, cases, came, notes, seconds):
     return CheckResult(exercise.id, exercise.title, status, sentence, n_passed, len(cases), call=call, notes=notes)
 
 
-def _notes(exercise: Exercise, function: Callable[..., Any], came: Answers) -> tuple[str, ...]:
-    notes = []
+def _notes(exercise, function, came):
+    notes = answers_notes(exercise, came)
     if type(function) is types.FunctionType and function.__name__ == "<lambda>":
-        notes.append(f"A lambda is fine; `def {exercise.signature}:` has room for more lines and a docstring.")
+        lambda_note = f"A lambda is fine; `def {exercise.signature}:` has room for more lines and a docstring."
+        notes = (lambda_note, *notes)
+    if came.stuck:
+        notes = (*notes, "It could not be stopped and still runs: restart the kernel before you go on.")
+    return notes
+
+
+def answers_notes(exercise: Exercise, came: Answers) -> tuple[str, ...]:
+    """What is worth a remark, though it costs nothing."""
+    notes = []
     if any(answer.printed and answer.value is not None for answer in came.answers):
         notes.append("What it prints is not shown here, and does not count.")
     if came.again is not None and _has_changed(exercise, came.answers[0], came.again):
@@ -153,8 +179,6 @@ def _notes(exercise: Exercise, function: Callable[..., Any], came: Answers) -> t
             "Called twice with the same values, it gives two different answers. "
             "Does it keep something from call to call (a list outside, a default such as `x=[]`), or draw at random?"
         )
-    if came.stuck:
-        notes.append("It could not be stopped and still runs: restart the kernel before you go on.")
     return tuple(notes)
 
 

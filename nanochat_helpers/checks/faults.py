@@ -5,11 +5,10 @@ or None. It calls nothing: see `calling`; how two values differ is in `comparing
 """
 
 import inspect
-import traceback
 import types
 from typing import Any
 
-from .calling import Answer, is_students
+from .calling import Answer, is_stubs
 from .comparing import difference
 from .exercise import Exercise
 from .limits import DEPTH
@@ -100,19 +99,6 @@ def _difference(exercise, expected, got):
     return f"The answer ({kind(got)}) cannot be compared: {broken}."
 
 
-def is_stubs(error: BaseException | None) -> bool:
-    """Whether an error is that of a stub; a library's NotImplementedError says what it cannot do."""
-    return type(error) is NotImplementedError and not error.args
-
-
-def unwritten(error: BaseException) -> str:
-    """The name of another function, called by the asked one, that is still to be written; "" if it is the asked one."""
-    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
-    own = [code for code in frames if is_students(code.co_filename)] or frames
-    named = [code for code in own if not code.co_name.startswith("<")]  # a lambda is a part of what it stands in
-    return named[-1].co_name if named and named[-1] is not own[0] else ""
-
-
 def _missing_error(wanted, answer):
     name = type(wanted).__name__
     if answer.error is None:
@@ -129,8 +115,8 @@ def _a(name):
 def _raised(exercise, answer):
     error = answer.error
     if is_stubs(error):
-        if other := unwritten(error):
-            return f"It calls `{other}`, which is still to be written (NotImplementedError): begin there."
+        if answer.unwritten:
+            return f"It calls `{answer.unwritten}`, which is still to be written (NotImplementedError): begin there."
         return "A part is still to be written here (NotImplementedError): remove the `raise` line."
     if isinstance(error, EOFError):
         return f"It waits for somebody to type (input()){_at(answer)}: all it needs is in its parameters."

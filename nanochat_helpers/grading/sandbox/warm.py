@@ -1,0 +1,174 @@
+"""The warm process: it has imported what a sheet needs, and copies itself for each exercise. It knows no secrets.
+
+In: a socket, whose handle is the only argument: first the settings, then one handle of a channel for each child. Out:
+how each child ended. It runs no student's code, and ends with the process that started it.
+"""
+
+import contextlib
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from . import child, walls, wire
+
+LOOK = 0.1  # seconds between two looks at clock and memory
+READY, FAILED = "ready", "failed"
+
+
+def main(handle: int) -> None:
+    """Serve until the other side closes the socket."""
+    parent = socket.socket(fileno=handle)
+    settings = wire.receive(parent)
+    strong = settings["level"] == walls.STRONG
+    try:
+        tree = walls.leave_the_machine() if strong else None
+        walls.end_with_parent()
+        _warm_up(settings)
+        memory = walls.memory_of_this_process() + settings["memory"]
+        if strong:
+            shown, hidden = ([Path(path) for path in settings[name]] for name in ("shown", "hidden"))
+            walls.hide_the_files(Path(settings["root"]), shown, hidden)
+            os.umask(0o022)
+    except Exception as error:
+        wire.send(parent, {"state": FAILED, "why": f"{type(error).__name__}: {error}"[:500]})
+        return
+    wire.send(parent, {"state": READY})
+    _serve(parent, {**settings, "memory": memory}, tree)
+
+
+def _warm_up(settings):
+    """Import what the sheet needs, so that no child has to."""
+    import numpy.random
+    from IPython.core import inputtransformer2
+
+    from ... import checks
+
+    numpy.random.seed(0)
+    inputtransformer2.TransformerManager()
+    # What students may leave in their cells does nothing here.
+    checks.check = checks.progress = lambda *_, **__: None
+    if settings["model"]:
+        _load_the_model()
+    exec(settings["imports"], {"__name__": "sheet"})
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+        torch.zeros(2).softmax(0)
+
+
+def _load_the_model():
+    """Load the model of the lessons, so that every child finds it in its memory."""
+    import nanochat_helpers
+
+    from ... import models
+    from ...checks.toys import chatbot
+
+    backbone = models.load_model("smollm2", engine="transformers")
+    models.load_model = chatbot.load_model = nanochat_helpers.load_model = lambda *_, **__: backbone
+    real = chatbot.real_model()
+    real.next_token_logits(backbone.tokenizer("Hi").input_ids)
+
+
+def _serve(parent, settings, tree):
+    while True:
+        data, handles, _, _ = socket.recv_fds(parent, 1, 1)
+        if not data:
+            return
+        wire.send(parent, _one_child(parent, handles[0], settings, tree))
+
+
+def _one_child(parent, channel, settings, tree) -> dict[str, Any]:
+    """Run one child to its end; say how it ended, what it took, and whether the fault is ours."""
+    ends, began = os.pipe(), time.monotonic()
+    try:
+        if tree is not None:
+            walls.begin_a_process_tree(tree)
+        number = os.fork()
+    except OSError as error:
+        os.close(channel)
+        for end in ends:
+            os.close(end)
+        return {"why": "infra", "said": str(error)}
+    if number == 0:
+        _be_the_child(parent, channel, ends, settings)
+    os.close(channel)
+    os.close(ends[1])
+    why, said = _watch(number, ends[0], settings, began), ""
+    os.set_blocking(ends[0], False)
+    with contextlib.suppress(OSError):
+        said = os.read(ends[0], 500).decode(errors="replace")
+    os.close(ends[0])
+    _, status, used = os.wait4(number, 0)
+    _end_its_group(number)
+    processor = used.ru_utime + used.ru_stime
+    code = os.waitstatus_to_exitcode(status)
+    if not why and code == -signal.SIGKILL:
+        why = "time" if processor > settings["seconds"] - LOOK else "killed"
+    return {"why": why, "code": code, "seconds": round(processor, 3), "said": said}
+
+
+def _watch(number, end, settings, began):
+    """Wait until the child ends, or end it; why it was ended, or ""."""
+    while not select.select([end], [], [], LOOK)[0]:
+        if time.monotonic() - began > settings["patience"]:
+            why = "time"
+        elif settings["watch_memory"] and _memory(number) > settings["memory"]:
+            why = "memory"
+        else:
+            continue
+        os.kill(number, signal.SIGKILL)
+        return why
+    return ""
+
+
+def _memory(number):
+    import psutil
+
+    try:
+        return psutil.Process(number).memory_info().rss
+    except psutil.Error:
+        return 0
+
+
+def _end_its_group(number):
+    """Without namespaces, end what the child may have started in its group."""
+    with contextlib.suppress(OSError):  # nothing is left of it, as it should be
+        os.killpg(number, signal.SIGKILL)
+
+
+def _be_the_child(parent, channel, ends, settings):
+    """Put up the walls, then do the task; never comes back."""
+    strong = settings["level"] == walls.STRONG
+    try:
+        parent.close()
+        os.close(ends[0])
+        told = socket.socket(fileno=channel)  # later there can be no more sockets
+        os.setsid()
+        for name in range(3):
+            os.dup2(os.open(os.devnull, os.O_RDWR), name)
+        walls.end_with_parent()
+        if strong:
+            walls.enter_own_folder()
+        else:
+            os.chdir(settings["root"])
+        os.environ["HOME"] = os.environ["TMPDIR"] = str(Path.cwd())
+        walls.tell_what_is_off([str(Path.cwd())], settings["hidden"], weak=not strong)
+        walls.limit(settings["seconds"], settings["memory"])
+        walls.drop_capabilities()
+        if strong or settings["filter"]:
+            walls.refuse_system_calls()
+        child.run(told)
+    except Exception as error:
+        os.write(ends[1], f"{type(error).__name__}: {error}"[:300].encode(errors="replace"))
+    finally:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    main(int(sys.argv[1]))

@@ -1,0 +1,264 @@
+"""Plain data on its way between the grader and the process that runs a student's code: JSON in frames with a length.
+
+Numbers, texts, lists, dicts, tensors and errors arrive as what they were; of anything else only its type and its short
+text. Nothing is unpickled, nothing that arrives is called, and nothing is larger than `MOST`. It judges nothing.
+"""
+
+import builtins
+import collections
+import contextlib
+import json
+import re
+import socket
+import struct
+import sys
+from base64 import b64decode, b64encode
+from typing import Any
+
+from ... import errors
+from ...checks.calling import Answer
+from ...checks.showing import is_tensor, value_text
+
+MOST = 1_000_000  # bytes of a frame
+ENTRIES = 50_000  # values within a value
+DEPTH = 50  # lists within lists
+TEXT, NAME = 2_000, 60  # characters of a text that is only shown, and of a name
+LENGTH = struct.Struct("!I")
+DICTS = {each.__name__: each for each in (dict, collections.OrderedDict, collections.Counter)}
+SEQUENCES = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
+DTYPES = {"float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"}
+# What is no data and arrives as an empty thing of its kind: a sentence is said about each of these.
+EMPTY = {
+    "function": lambda: lambda: None,
+    "builtin_function_or_method": lambda: len,
+    "method": lambda: "".join,
+    "generator": lambda: (nothing for nothing in ()),
+    "map": lambda: map(str, ()),
+    "filter": lambda: filter(str, ()),
+    "zip": zip,
+    "enumerate": lambda: enumerate(()),
+    "reversed": lambda: reversed([]),
+    "range": lambda: range(0),
+    "dict_keys": {}.keys,
+    "dict_values": {}.values,
+    "dict_items": {}.items,
+    "ellipsis": lambda: ...,
+    "type": lambda: type,
+}
+
+
+class WireError(Exception):
+    """What came is not what was agreed on: too much, cut off, or of another form."""
+
+
+class TooMuch(WireError):
+    """A value has too many parts to be sent."""
+
+
+# --- frames
+
+
+def send(channel: socket.socket, message: Any) -> None:
+    """Send one message. Raises TooMuch, and OSError where nobody listens."""
+    data = json.dumps(message, ensure_ascii=True).encode()
+    if len(data) > MOST:
+        raise TooMuch(f"{len(data):,} bytes")
+    channel.sendall(LENGTH.pack(len(data)) + data)
+
+
+def receive(channel: socket.socket) -> Any:
+    """The next message; None at the end. Raises WireError, and TimeoutError where the channel has a timeout."""
+    head = _exactly(channel, LENGTH.size)
+    if not head:
+        return None
+    (length,) = LENGTH.unpack(head)
+    if length > MOST:
+        raise WireError(f"a frame of {length:,} bytes")
+    try:
+        return json.loads(_exactly(channel, length))
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"no JSON: {error}") from None
+
+
+def _exactly(channel, length):
+    data = bytearray()
+    while len(data) < length:
+        piece = channel.recv(min(length - len(data), 65536))
+        if not piece:
+            if data:
+                raise WireError("cut off in the middle")
+            return b""
+        data += piece
+    return bytes(data)
+
+
+# --- values
+
+
+def pack(value: Any) -> Any:
+    """A value as JSON: {"tuple": [1, 2]} for (1, 2). Raises TooMuch."""
+    left = [ENTRIES]
+    return _pack(value, left, 0)
+
+
+def _pack(value, left, depth):
+    left[0] -= 1
+    if left[0] < 0 or depth > DEPTH:
+        raise TooMuch("too many values, or lists too deep within lists")
+    kind = type(value)
+    if value is None or kind is bool:
+        return value
+    if kind is int:
+        return {"int": hex(value)}
+    if kind is float:
+        return {"float": value.hex()}
+    if kind is str:
+        return _room(value, left)
+    if kind is bytes:
+        return {"bytes": b64encode(_room(value, left)).decode()}
+    if kind in SEQUENCES.values():
+        return {kind.__name__: [_pack(each, left, depth + 1) for each in value]}
+    if kind in DICTS.values():
+        pairs = [[_pack(key, left, depth + 1), _pack(each, left, depth + 1)] for key, each in dict.items(value)]
+        return {kind.__name__: pairs}
+    if kind is collections.defaultdict:
+        return _pack(dict(value), left, depth)
+    return _pack_tensor(value, left) if is_tensor(value) else _pack_other(value)
+
+
+def _room(text, left):
+    left[0] -= len(text) // 8
+    if left[0] < 0:
+        raise TooMuch("a text that is too long")
+    return text
+
+
+def _pack_tensor(tensor, left):
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    if dtype not in DTYPES:
+        return _pack_other(tensor)
+    left[0] -= tensor.numel()
+    if left[0] < 0:
+        raise TooMuch("a tensor with too many numbers")
+    numbers = tensor.detach().cpu().flatten().tolist()
+    return {"tensor": [dtype, list(tensor.shape), [_pack(number, [1], 0) for number in numbers]]}
+
+
+def _pack_other(value):
+    kind = type(value)
+    return {"other": [str(kind.__module__)[:NAME], str(kind.__name__)[:NAME], value_text(value, 80)[:TEXT]]}
+
+
+def unpack(data: Any) -> Any:
+    """The value that `pack` packed. Raises WireError."""
+    try:
+        return _unpack(data, 0)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+        raise WireError(f"no value: {type(error).__name__}") from None
+
+
+def _unpack(data, depth):
+    if data is None or type(data) in (bool, str):
+        return data
+    if depth > DEPTH + 1:
+        raise WireError("too deep")
+    ((kind, inner),) = data.items()
+    if kind == "int":
+        return int(inner, 16)
+    if kind == "float":
+        return float.fromhex(inner)
+    if kind == "bytes":
+        return b64decode(inner)
+    if kind in SEQUENCES:
+        return SEQUENCES[kind](_unpack(each, depth + 1) for each in inner)
+    if kind in DICTS:
+        pairs = [(_unpack(key, depth + 1), _unpack(each, depth + 1)) for key, each in inner]
+        found = DICTS[kind]()
+        dict.update(found, pairs)
+        return found
+    return _unpack_tensor(*inner) if kind == "tensor" else _unpack_other(*inner)
+
+
+def _unpack_tensor(dtype, shape, numbers):
+    import torch
+
+    if dtype not in DTYPES:
+        raise WireError("no such dtype")
+    return torch.tensor([_unpack(each, 0) for each in numbers], dtype=getattr(torch, dtype)).reshape(shape)
+
+
+def _unpack_other(module, name, text):
+    """Something of the same kind for the sentences to speak of: it does nothing, and is equal to nothing."""
+    if module in ("builtins", "types") and name in EMPTY:
+        return EMPTY[name]()
+    shown, name = str(text)[:TEXT], re.sub(r"\W", "_", str(name))[:NAME] or "_"
+    kind = type(name, (), {"__repr__": lambda self: shown, "__module__": str(module)[:NAME], "__slots__": ()})
+    return kind()
+
+
+# --- answers
+
+
+def pack_answer(answer: Answer, args: tuple[Any, ...]) -> dict[str, Any]:
+    """What came of one call, with the arguments as they are afterwards. Raises TooMuch."""
+    return {
+        "value": pack(answer.value),
+        "error": None if answer.error is None else _pack_error(answer.error),
+        "line": answer.line[:TEXT],
+        "printed": answer.printed[:TEXT],
+        "unwritten": answer.unwritten[:NAME],
+        "args": pack(args),
+    }
+
+
+def unpack_answer(data: Any) -> tuple[Answer, tuple[Any, ...]]:
+    """An answer, and the arguments as they were after the call. Raises WireError."""
+    try:
+        error = None if data["error"] is None else _unpack_error(*data["error"])
+        texts = [str(data[name]) for name in ("line", "printed", "unwritten")]
+        args = unpack(data["args"])
+        value = unpack(data["value"])
+    except (KeyError, TypeError) as broken:
+        raise WireError(f"no answer: {broken}") from None
+    if type(args) is not tuple:
+        raise WireError("no arguments")
+    return Answer(value, error, texts[0], texts[1], unwritten=texts[2]), args
+
+
+def _pack_error(error):
+    kinds = [(str(kind.__module__)[:NAME], str(kind.__name__)[:NAME]) for kind in type(error).__mro__[:20]]
+    try:
+        args = pack(tuple(error.args)[:5])
+    except Exception:
+        args = pack(())
+    return [kinds, args, _said(error)]
+
+
+def _said(error):
+    try:
+        return str(error)[:TEXT]
+    except Exception:
+        return ""
+
+
+def _unpack_error(kinds, args, said):
+    """An error of the same class where that is a known one, else of one with the same name and the same parents."""
+    args, said = unpack(args), str(said)[:TEXT]
+    known = [_known_error(module, name) for module, name in kinds]
+    if known and known[0] is not None:
+        with contextlib.suppress(Exception):
+            return known[0](*args)
+        return known[0].__new__(known[0], *args)
+    parent = next((kind for kind in known if kind is not None), Exception)
+    name = re.sub(r"\W", "_", str(kinds[0][1]))[:NAME] or "_"
+    kind = type(name, (parent,), {"__str__": lambda self: said, "__init__": lambda self: None})
+    return kind.__new__(kind)
+
+
+def _known_error(module, name):
+    """A class of errors of Python's, of json's, of re's or of NanoChat's, or None."""
+    home = {"builtins": builtins, "nanochat_helpers.errors": errors}.get(module) or (
+        sys.modules.get(module) if module in ("json.decoder", "re", "re._constants") else None
+    )
+    kind = getattr(home, str(name), None)
+    return kind if isinstance(kind, type) and issubclass(kind, BaseException) else None
