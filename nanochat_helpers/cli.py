@@ -1,4 +1,4 @@
-"""The `nanochat` command: chat, run a workflow, look at the machine, look after the models and the sheets.
+"""The `nanochat` command: chat, run a workflow, look at the machine, look after models and sheets, grade a class.
 
 It reads what was typed and shows what comes out; all work is done elsewhere, and imported only when a command needs it.
 A mistake is one line on stderr that says what, where and what to do, with exit code 2.
@@ -396,6 +396,45 @@ def list_sheets(folder: FolderOption = ".") -> None:
     from .grading.command import list_sheets as show_sheets
 
     raise typer.Exit(show_sheets(Path(folder), typer.echo))
+
+
+@app.command(epilog="Example: nanochat grade 04 handed_in/ --out graded/ --roster class.csv")
+def grade(
+    sheet: Annotated[str, typer.Argument(help="The sheet's number, name or file, such as 04.")],
+    submissions: Annotated[str, typer.Argument(help="A folder, a zip, or what a learning platform exports.")],
+    out: Annotated[str, typer.Option(metavar="FOLDER", help="Where the reports go; a new folder.")],
+    seed: Annotated[
+        int | None, typer.Option(help="Fixes the secret cases. Without it, it is drawn from what was handed in.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="How many are graded at a time. [one for each core]")] = None,
+    roster: Annotated[str | None, typer.Option(metavar="FILE", help="The class as CSV: who is missing?")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that is in --out.")] = False,
+    time_limit: Annotated[float | None, typer.Option(min=0.1, help="Seconds for each exercise. [10]")] = None,
+    memory_limit: Annotated[int | None, typer.Option(min=64, help="Megabytes for each exercise. [1024]")] = None,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Grade on this Dask cluster, such as tcp://10.0.0.1:8786.")
+    ] = None,
+    project: Annotated[
+        str, typer.Option("--folder", metavar="PROJECT", help="A copy of NanoChat's repository, with its exercises/.")
+    ] = ".",
+) -> None:
+    """Grade what a class handed in. Exit code 0: all graded; 3: look at some; 2: nothing was done."""
+    from pathlib import Path
+
+    from .grading.batch.folder import Asked
+    from .grading.grade_command import Request, grade_class
+
+    request = Request(
+        sheet,
+        Path(submissions),
+        Path(out),
+        folder=Path(project),
+        roster=Path(roster) if roster else None,
+        jobs=jobs,
+        dask=dask,
+        asked=Asked(seed, time_limit, memory_limit, resume),
+    )
+    raise typer.Exit(grade_class(request, typer.echo, sys.stderr))
 
 
 if __name__ == "__main__":

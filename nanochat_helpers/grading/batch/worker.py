@@ -1,0 +1,72 @@
+"""A process of its own that grades one submission after the other: `python -m nanochat_helpers.grading.batch.worker`.
+
+In: the number of a socket, on which a job comes, and then submissions. Out: grades, on the same socket. It ends with
+the process at the other end, however that ends, and after a long time without work.
+"""
+
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from importlib import import_module
+from typing import Any
+
+from ..master import Master
+from .frames import FrameError, receive, send
+
+IDLE = 900.0  # seconds without work, after which nobody needs it any more
+TO_CLOSE = 5.0  # seconds in which what was begun is taken down
+
+
+def make_grader(master: Master, seed: int, limits: dict[str, Any]) -> Any:
+    """The real grader."""
+    from ..grader import Grader
+    from ..sandbox import Limits
+
+    return Grader(master, seed, Limits(**limits))
+
+
+def main(number: int) -> None:
+    """Grade what comes in, until nothing more can come."""
+    link = socket.socket(fileno=number)
+    link.set_inheritable(False)
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_end_with, args=(number,), daemon=True).start()
+    job, _ = receive(link)
+    module, _, name = job["grader"].partition(":")
+    make = getattr(import_module(module), name)
+    limits = {"seconds": job["seconds"], "memory_mb": job["memory_mb"]}
+    grader = make(Master(job["sheet"], job["notebook"]), job["seed"], limits)
+    try:
+        send(link, {"level": str(grader.level)})
+        while select.select([link], [], [], IDLE)[0]:
+            asked, raw = receive(link)
+            grade = grader.grade(asked["student"], asked["source"], raw, tuple(asked["notes"]))
+            send(link, grade.to_json())
+    except FrameError:
+        pass  # the other side has gone: there is nothing more to do
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        grader.close()
+
+
+def _leave(*_):
+    raise SystemExit
+
+
+def _end_with(number):
+    """Wait until the other end is closed, and then leave, also in the middle of a submission."""
+    poll = select.poll()
+    poll.register(number, 0)
+    while not any(event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in poll.poll()):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)  # the main thread takes down what it has begun
+    time.sleep(TO_CLOSE)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,122 @@
+"""What `nanochat grade` does: find what a class handed in, grade it, write the reports.
+
+In: what was typed. Out: files in a folder, one line at the end, and an exit code.
+"""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from .. import __version__
+from ..errors import GradingError
+from ..views.markup import count
+from .batch import run_batch
+from .batch.folder import Asked, RunFolder
+from .batch.job import MAKE_GRADER
+from .batch.progress import duration
+from .batch.todo import Todo
+from .grades import GRADED, INFRA_ERROR, MISSING, REJECTED, REVIEW
+from .master import Master, find_master
+from .reports import Run, write_reports
+from .sheets import source
+from .submissions import find_submissions, missing, read_roster
+
+ALL_GRADED, SOME_NEED_REVIEW = 0, 3
+WORDS = {REVIEW: "to review", REJECTED: "rejected", MISSING: "missing", INFRA_ERROR: "failed in the grader"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a teacher asks for. folder: a copy of the project. asked: what the run is begun with, or gone on with.
+
+    jobs: None for as many as there are cores. grader: where the function is that makes a grader, "module:name".
+    """
+
+    sheet: str
+    submissions: Path
+    out: Path
+    folder: Path = Path()
+    roster: Path | None = None
+    jobs: int | None = None
+    dask: str | None = None
+    asked: Asked = field(default_factory=Asked)
+    grader: str = MAKE_GRADER
+
+
+def grade_class(request: Request, say: Callable[[str], object], stream: TextIO) -> int:
+    """Grade a class. Returns 0 where all is graded, 3 where somebody has to look at some. Raises GradingError.
+
+    say: for the line at the end. stream: for the progress.
+    """
+    _check(request)
+    begin = time.monotonic()
+    try:
+        counts = _grade(request, stream)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise GradingError(
+            f"{request.out} cannot be written, or something else cannot be read{where}: {error.strerror or error}. "
+            "What was graded is kept: mend that, and go on with --resume."
+        ) from None
+    except KeyboardInterrupt:
+        stream.write("\nWhat was graded is kept: the same command with --resume goes on.\n")
+        raise
+    say(_summary(counts, time.monotonic() - begin, request.out))
+    return SOME_NEED_REVIEW if any(counts[each] for each in (REVIEW, REJECTED, INFRA_ERROR)) else ALL_GRADED
+
+
+def _check(request):
+    if not hasattr(os, "fork"):
+        raise GradingError(
+            "Grading needs Linux or macOS, to hold in what students wrote: on Windows use WSL, or grade on Colab."
+        )
+    if request.dask and request.jobs:
+        raise GradingError("--jobs is for this machine: leave it out together with --dask.")
+    out, where = request.out.resolve(), request.submissions.resolve()
+    if out.is_relative_to(where):
+        raise GradingError(
+            f"{request.out} lies inside of {request.submissions}, and would be taken for something that was handed "
+            "in: name a folder outside of it with --out."
+        )
+    if out.exists() and not out.is_dir():
+        raise GradingError(f"{request.out} is a file: name a folder with --out.")
+
+
+def _grade(request, stream):
+    master = find_master(request.sheet, request.folder)
+    roster = read_roster(request.roster) if request.roster else []
+    submissions = find_submissions(request.submissions, master, roster)
+    with RunFolder(request.out) as folder:
+        todo = Todo(master, submissions, missing(submissions, roster))
+        folder.begin(master, request.asked, todo.draw_seed)
+        jobs = request.jobs or _cores()
+        run_batch(folder, todo, jobs=jobs, stream=stream, dask=request.dask, grader=request.grader)
+        counts = Counter(grade.status for grade in todo.grades(folder.journal))
+        write_reports(request.out, _run(folder.settings, master), master, todo.grades(folder.journal), roster)
+    return counts
+
+
+def _run(settings, master):
+    limits = f"{settings.seconds:g} s and {settings.memory_mb} MB for each exercise"
+    sandbox = " ".join(settings.sandbox) or "No code was run."
+    return Run(master.number, _title(master), sandbox, limits, __version__)
+
+
+def _title(master: Master) -> str:
+    heads = (line for cell in master.notebook["cells"] for line in source(cell).splitlines() if line.startswith("# "))
+    return next(heads, master.number).lstrip("# ")
+
+
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _summary(counts, seconds, out):
+    n, done = sum(counts.values()), counts[GRADED]
+    rest = [f"{counts[status]} {words}" for status, words in WORDS.items() if counts[status]]
+    parts = ", ".join([f"{done} of {count(n, 'student')} graded", *rest])
+    return f"{parts}, in {duration(seconds)}: see {out / 'index.html'}"
