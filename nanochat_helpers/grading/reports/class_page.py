@@ -16,8 +16,8 @@ from .text import one_line
 COLUMNS = 11  # of the picture of points, at most
 TO_TEACH = 3
 STATUSES = (GRADED, REVIEW, REJECTED, MISSING, INFRA_ERROR)
-BROKE_OFF = "the grading broke off"
-TO_READ = "an answer to be read"
+BROKE_OFF = "The grading broke off."
+TO_READ = "There is an answer to be read."
 
 
 @dataclass(frozen=True)

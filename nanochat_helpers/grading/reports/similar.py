@@ -98,7 +98,7 @@ def _group(exercise_id, entries, n_answers):
     members, letters, sizes, passed = zip(*entries, strict=True)
     reason = ""
     if sizes[0] < FEW:
-        reason = "so short that few other ways exist"
+        reason = "which is so short that there are few others"
     elif n_answers >= CLASS and len(entries) > MANY * n_answers:
-        reason = f"{len(entries)} of {n_answers} have it"
+        reason = f"which is that of {len(entries)} among {n_answers}"
     return Group(exercise_id, tuple(sorted(members)), sizes[0], len(set(letters)) == 1, all(passed), reason)
