@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from nanochat_helpers.checks.result import PASSED
-from nanochat_helpers.grading.batch.job import not_graded
+from nanochat_helpers.errors import GradingError
+from nanochat_helpers.grading.grader import ungraded
 from nanochat_helpers.grading.grades import GRADED, INFRA_ERROR, REVIEW
 
 NAME = "fake_graders:make"
@@ -20,6 +21,10 @@ LEVEL = "Nothing holds this code in: it is a test."
 
 def make(master, seed, limits):
     return FakeGrader(master, seed, limits)
+
+
+def refuses(master, seed, limits):
+    raise GradingError("This machine is too weak.")
 
 
 def cannot_start(master, seed, limits):
@@ -42,7 +47,7 @@ class FakeGrader:
             file.write(f"{student}\n")
         words = raw.decode().split()
         status = getattr(self, f"_{words[0]}", lambda: GRADED)() if words else GRADED
-        grade = not_graded(self.master, student, status, f"seed {self.seed}, {self.limits['seconds']:g} s", source)
+        grade = ungraded(self.master, student, status, f"seed {self.seed}, {self.limits['seconds']} s", source)
         n_right = len(raw) % (len(grade.exercises) + 1)
         right = [replace(each, result=replace(each.result, status=PASSED)) for each in grade.exercises[:n_right]]
         return replace(grade, exercises=(*right, *grade.exercises[n_right:]))

@@ -144,6 +144,11 @@ def test_graders_that_cannot_start_end_the_batch_with_the_reason(batch):
         batch("Ana: fine", grader="fake_graders:cannot_start")
 
 
+def test_a_machine_without_walls_ends_the_batch_at_once_with_the_graders_sentence(batch):
+    with pytest.raises(GradingError, match=r"^This machine is too weak\.$"):
+        batch("Ana: fine", grader="fake_graders:refuses")
+
+
 def test_what_cannot_be_read_is_rejected_and_who_is_missing_is_said(batch, noted):
     grades = batch("Ana: unreadable", HandedIn("Ben", "", problem="The folder is empty."), "Cem: fine", missing=["Ali"])
     assert list(grades) == ["Ali", "Ana", "Ben", "Cem"]

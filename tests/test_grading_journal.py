@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from nanochat_helpers.errors import GradingError
 from nanochat_helpers.grading.batch.folder import Asked, RunFolder, write_atomically
-from nanochat_helpers.grading.batch.job import not_graded
 from nanochat_helpers.grading.batch.journal import Journal
+from nanochat_helpers.grading.grader import ungraded
 from nanochat_helpers.grading.grades import GRADED, INFRA_ERROR, Grade
 from nanochat_helpers.grading.master import Master, find_master
 
@@ -36,7 +36,7 @@ def write(path, *grades):
 
 
 def test_what_was_added_is_there_again_after_a_restart(path):
-    whole = not_graded(find_master("03", ROOT), "Zoë \ud800", GRADED, 'a "note"\nin two lines')
+    whole = ungraded(find_master("03", ROOT), "Zoë \ud800", GRADED, 'a "note"\nin two lines')
     whole = Grade(**{**vars(whole), "key": "k"})
     write(path, grade("a"), whole)
     with Journal(path) as journal:
@@ -50,7 +50,7 @@ def test_the_last_line_for_a_key_holds(path):
         assert journal["a"].notes == ("new",)
 
 
-def test_what_the_grader_failed_at_is_there_but_counts_as_not_graded(path):
+def test_what_the_grader_failed_at_is_there_but_counts_as_ungraded(path):
     write(path, grade("a", INFRA_ERROR), grade("b", INFRA_ERROR), grade("b"))
     with Journal(path) as journal:
         assert "a" not in journal and journal.get("a").status == INFRA_ERROR
@@ -144,8 +144,8 @@ def test_a_run_begins_with_a_drawn_seed_and_the_usual_limits(tmp_path):
 
 
 def test_a_run_that_goes_on_keeps_its_seed_and_limits(tmp_path):
-    begun = begin(tmp_path, seed=3, seconds=2.5, memory_mb=512)
-    assert (begun.seed, begun.seconds, begun.memory_mb) == (3, 2.5, 512)
+    begun = begin(tmp_path, seed=3, seconds=2, memory_mb=512)
+    assert (begun.seed, begun.seconds, begun.memory_mb) == (3, 2, 512)
     assert begin(tmp_path, resume=True, seed=3) == begun
 
 
@@ -166,7 +166,7 @@ def test_a_folder_with_other_files_is_refused(tmp_path, resume):
 
 @pytest.mark.parametrize(
     ("asked", "name"),
-    [({"seed": 8}, "seed"), ({"seconds": 3.0}, "time limit"), ({"memory_mb": 512}, "memory limit")],
+    [({"seed": 8}, "seed"), ({"seconds": 3}, "time limit"), ({"memory_mb": 512}, "memory limit")],
 )
 def test_a_run_does_not_go_on_with_other_settings(tmp_path, asked, name):
     begin(tmp_path)

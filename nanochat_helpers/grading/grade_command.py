@@ -22,11 +22,16 @@ from .batch.todo import Todo
 from .grades import GRADED, INFRA_ERROR, MISSING, REJECTED, REVIEW
 from .master import Master, find_master
 from .reports import Run, write_reports
+from .sandbox import STRONG, WEAK
 from .sheets import source
 from .submissions import find_submissions, missing, read_roster
 
 ALL_GRADED, SOME_NEED_REVIEW = 0, 3
 WORDS = {REVIEW: "to review", REJECTED: "rejected", MISSING: "missing", INFRA_ERROR: "failed in the grader"}
+WALLS = {
+    STRONG: "Students' code ran in processes without network, which saw none of this machine's files.",
+    WEAK: "Students' code ran in processes with limits, but this system cannot hide its files from them.",
+}
 
 
 @dataclass(frozen=True)
@@ -101,8 +106,8 @@ def _grade(request, stream):
 
 
 def _run(settings, master):
-    limits = f"{settings.seconds:g} s and {settings.memory_mb} MB for each exercise"
-    sandbox = " ".join(settings.sandbox) or "No code was run."
+    limits = f"{settings.seconds} s and {settings.memory_mb} MB for each exercise"
+    sandbox = " ".join(WALLS.get(level, level) for level in settings.sandbox) or "No code was run."
     return Run(master.number, _title(master), sandbox, limits, __version__)
 
 

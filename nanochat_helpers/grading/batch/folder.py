@@ -30,7 +30,7 @@ class Settings:
     sheet_digest: str
     version: str
     seed: int
-    seconds: float
+    seconds: int
     memory_mb: int
     sandbox: tuple[str, ...] = ()
 
@@ -44,7 +44,7 @@ class Asked:
     """What the teacher asked for; None where nothing was said."""
 
     seed: int | None = None
-    seconds: float | None = None
+    seconds: int | None = None
     memory_mb: int | None = None
     resume: bool = False
 

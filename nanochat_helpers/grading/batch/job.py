@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
-from ...checks.result import NOT_ATTEMPTED, PROBLEM, CheckResult
-from ..grades import INFRA_ERROR, MISSING, ExerciseGrade, Grade
+from ..grader import ungraded
+from ..grades import INFRA_ERROR, Grade
 from ..master import Master
 from ..sheets import Notebook
 
-DEFAULT_SECONDS, DEFAULT_MEMORY = 10.0, 1024
+DEFAULT_SECONDS, DEFAULT_MEMORY = 10, 1024
 MAKE_GRADER = "nanochat_helpers.grading.batch.worker:make_grader"
 
 
@@ -31,7 +31,7 @@ class Job:
     sheet: str
     notebook: Notebook
     seed: int
-    seconds: float = DEFAULT_SECONDS
+    seconds: int = DEFAULT_SECONDS
     memory_mb: int = DEFAULT_MEMORY
     grader: str = MAKE_GRADER
 
@@ -90,22 +90,11 @@ def key_of(job: Job, digest: str, student: str, source: str, notes: Sequence[str
     return hash_of(json.dumps(parts).encode())
 
 
-def not_graded(
-    master: Master, student: str, status: str, note: str = "", source: str = "", notes: Sequence[str] = ()
-) -> Grade:
-    """The grade of a sheet that was not graded: nothing was handed in, it cannot be read, or the grader failed."""
-    found = NOT_ATTEMPTED if status == MISSING else PROBLEM
-    exercises = tuple(
-        ExerciseGrade(CheckResult(each.id, each.title, found, note), each.points) for each in master.exercises
-    )
-    said = (*notes, note) if note else tuple(notes)
-    return Grade(student, status, master.number, exercises, master.questions, said, source)
-
-
 def grader_failed(job: Job, task: Task, reason: str) -> Grade:
     """The grade where the grader itself failed, which costs no points. reason: such as "3 times: it ended"."""
     note = f"The grader itself failed here, {reason}. No points are lost: grade again with --resume."
-    return task.named(not_graded(job.master, task.student, INFRA_ERROR, note, notes=task.notes))
+    grade = ungraded(job.master, task.student, INFRA_ERROR, note)
+    return task.named(replace(grade, notes=(*task.notes, note)))
 
 
 @cache

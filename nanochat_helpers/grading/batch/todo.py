@@ -6,23 +6,23 @@ In: submissions, and the names of students without one. A submission is read whe
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ...errors import RejectedError
-from ..grades import MISSING, REJECTED, Grade
+from ..grader import rejected, ungraded
+from ..grades import MISSING, Grade
 from ..master import Master
-from .job import Job, Task, hash_of, key_of, not_graded
+from ..submissions import Submission
+from .job import Job, Task, hash_of, key_of
 from .journal import Journal
 
-if TYPE_CHECKING:
-    from ..submissions import Submission
+NOTHING = "Nothing was handed in."
 
 
 @dataclass
 class Seen:
     """A submission and the hash of its bytes; where it cannot be read, `problem` says why."""
 
-    submission: "Submission"
+    submission: Submission
     digest: str = ""
     problem: str = ""
     key: str = ""
@@ -48,7 +48,7 @@ class Seen:
 class Todo:
     """All that a class handed in. It looks into every submission once: that gives the seed, and what is known."""
 
-    def __init__(self, master: Master, submissions: Sequence["Submission"], missing: Sequence[str] = ()):
+    def __init__(self, master: Master, submissions: Sequence[Submission], missing: Sequence[str] = ()):
         self.master, self._missing = master, missing
         self._seen = [Seen(each, problem=each.problem) for each in submissions]
         for each in self._seen:
@@ -82,7 +82,7 @@ class Todo:
 
     def grades(self, journal: Journal) -> Iterator[Grade]:
         """What is known of each student, sorted by name; what is not graded yet is left out."""
-        absent = [not_graded(self.master, student, MISSING) for student in self._missing]
+        absent = [ungraded(self.master, student, MISSING, NOTHING) for student in self._missing]
         for row in sorted([*self._seen, *absent], key=_student):
             grade = row if isinstance(row, Grade) else self._grade(row, journal)
             if grade is not None:
@@ -92,7 +92,7 @@ class Todo:
         if not seen.problem:
             return journal.get(seen.key)
         found = seen.submission
-        return not_graded(self.master, found.student, REJECTED, seen.problem, found.source, found.notes)
+        return rejected(self.master, found.student, found.source, seen.problem, found.notes)
 
 
 def _student(row):

@@ -14,6 +14,7 @@ import time
 from importlib import import_module
 from typing import Any
 
+from ...errors import GradingError
 from ..master import Master
 from .frames import FrameError, receive, send
 
@@ -39,9 +40,14 @@ def main(number: int) -> None:
     module, _, name = job["grader"].partition(":")
     make = getattr(import_module(module), name)
     limits = {"seconds": job["seconds"], "memory_mb": job["memory_mb"]}
-    grader = make(Master(job["sheet"], job["notebook"]), job["seed"], limits)
     try:
-        send(link, {"level": str(grader.level)})
+        grader = make(Master(job["sheet"], job["notebook"]), job["seed"], limits)
+        level = str(grader.level)
+    except GradingError as error:  # no other worker would fare better
+        send(link, {"refused": str(error)})
+        return
+    try:
+        send(link, {"level": level})
         while select.select([link], [], [], IDLE)[0]:
             asked, raw = receive(link)
             grade = grader.grade(asked["student"], asked["source"], raw, tuple(asked["notes"]))

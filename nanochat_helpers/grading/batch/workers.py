@@ -28,7 +28,10 @@ ROOT = Path(__file__).parents[3]  # where `nanochat_helpers` is imported from
 
 
 class Worker:
-    """A process with one grader. It ends with this one."""
+    """A process with one grader. It ends with this one.
+
+    level: which walls hold students' code in. Raises FrameError, and GradingError where no walls can be put up.
+    """
 
     def __init__(self, job: Job):
         self._longest, self._sheet = job.longest, job.sheet
@@ -45,7 +48,10 @@ class Worker:
                 start_new_session=True,  # Ctrl-C is for the main process, which then ends this one
             )
         try:
-            self.level = str(self._ask(job.to_json(), b"", TO_START)["level"])
+            answer = self._ask(job.to_json(), b"", TO_START)
+            if "level" not in answer:
+                raise GradingError(str(answer.get("refused")))
+            self.level = str(answer["level"])
         except BaseException:
             self.kill()
             raise
