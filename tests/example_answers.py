@@ -8,7 +8,7 @@ sheet. It runs none of it.
 import ast
 import importlib.util
 import symtable
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -42,7 +42,10 @@ def answers_of(number: str) -> Answers:
     """The answers to a sheet, such as "04"."""
     name, exercises = f"{number}_{SHEETS[number]}.ipynb", sheet_exercises(number)
     sheet, solutions = (read_notebook(ROOT / folder / name) for folder in ("exercises", "solutions"))
-    mistakes = Module(ROOT / "nanochat_helpers" / "checks" / "sheets" / f"{SHEETS[number]}.py", PACKAGE)
+    homes = sorted(
+        {each.reference.__module__ for each in exercises if not each.reference.__module__.startswith(PACKAGE)}
+    )
+    mistakes = Module(ROOT / "nanochat_helpers" / "checks" / "sheets" / f"{SHEETS[number]}.py", PACKAGE, homes)
     others = Module(ROOT / "tests" / "second_solutions" / f"{SHEETS[number]}.py")
     given = set(_imports_of(sheet))
     taken = OF_THE_SHEET | {each.name for each in exercises}
@@ -58,9 +61,13 @@ def answers_of(number: str) -> Answers:
 
 
 class Module:
-    """The top level of a module: which statement gives a name its value. package: where relative imports begin."""
+    """The top level of a module: which statement gives a name its value.
 
-    def __init__(self, path: Path, package: str = ""):
+    package: where relative imports begin. homes: modules that an answer must not import either, as right answers stand
+    there: what is used of them is copied, and its name begins with "my_".
+    """
+
+    def __init__(self, path: Path, package: str = "", homes: Sequence[str] = ()):
         self.tree = ast.parse(path.read_text("utf-8"))
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ImportFrom) and node.level:
@@ -70,7 +77,15 @@ class Module:
                 )
         self.statements: list[ast.stmt] = []
         self.place: dict[str, int] = {}  # name → its place in the statements
-        for statement in self.tree.body:
+        for home in homes:
+            other = Module(Path(importlib.util.find_spec(home).origin), home.rpartition(".")[0])
+            mine = {name: f"my_{name.lstrip('_')}" for name in other.place if not _is_import(other.statements[other.place[name]])}
+            self._add(ast.parse(_renamed(statement, mine)).body[0] for statement in other.statements)
+        self.tree = _Copied({home.rpartition(".")[2] for home in homes}).visit(self.tree)
+        self._add(self.tree.body)
+
+    def _add(self, statements):
+        for statement in statements:
             for one, names in _bindings(statement):
                 self.place |= dict.fromkeys(names, len(self.statements))
                 self.statements.append(one)
@@ -90,7 +105,7 @@ class Module:
         if not is_here:
             call = f"{_renamed(expression, names)}({', '.join(exercise.parameters)})"
             parts.append(f"def {exercise.signature}:\n    return {call}")
-        imports = [part for part in parts if part.startswith(("import ", "from "))]
+        imports = list(dict.fromkeys(part for part in parts if part.startswith(("import ", "from "))))
         rest = [part for part in parts if part not in imports]
         head = "\n".join(part for part in imports if part not in given)
         return "\n\n\n".join(part for part in (head, *rest) if part)
@@ -138,6 +153,21 @@ def _bindings(statement) -> Iterator[tuple[ast.stmt, list[str]]]:
     elif isinstance(statement, ast.Assign | ast.AnnAssign):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         yield statement, [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+
+
+def _is_import(statement):
+    return isinstance(statement, ast.Import | ast.ImportFrom)
+
+
+class _Copied(ast.NodeTransformer):
+    """`sampling.to_probs` becomes `my_to_probs`, for some modules."""
+
+    def __init__(self, modules):
+        self.modules = modules
+
+    def visit_Attribute(self, node):
+        is_copied = isinstance(node.value, ast.Name) and node.value.id in self.modules
+        return ast.Name(f"my_{node.attr}") if is_copied else self.generic_visit(node)
 
 
 class _Renamer(ast.NodeTransformer):

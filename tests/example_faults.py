@@ -11,7 +11,7 @@ from copy import deepcopy
 from typing import Any
 
 from nanochat_helpers.checks.exercise import Exercise
-from nanochat_helpers.checks.result import FAILED, NOT_ATTEMPTED, PASSED
+from nanochat_helpers.checks.result import FAILED, PASSED
 from nanochat_helpers.grading.sheets import Notebook, cell_of
 
 PRINTED = "I was here"
@@ -133,7 +133,7 @@ def _changed_imports(notebook, exercise, right, wrong):
 
 def _in_another_cell(notebook, exercise, right, wrong):
     notebook["cells"].insert(_place(notebook, exercise, "answer") + 1, _own_cell(right))
-    return NOT_ATTEMPTED
+    return PASSED
 
 
 def _twice(notebook, exercise, first, second):
