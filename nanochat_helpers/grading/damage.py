@@ -1,0 +1,182 @@
+"""Read a notebook that may be damaged: bytes in, its cells out, without outputs. Nothing is run here.
+
+Every kind of file that is no notebook is refused with a RejectedError, which says what it is, and where it breaks.
+"""
+
+import codecs
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import RejectedError
+
+LARGE = 20_000_000  # bytes from which the outputs are cut out before the file is read: that needs little memory
+LONGEST_NUMBER = 400  # digits; no notebook has such numbers, and to read one takes time
+KINDS = ("code", "markdown", "raw")
+AGAIN = "Save the notebook and hand it in again."
+BEGINNINGS = {  # how a file begins, and what it is then
+    b"PK": "a zip archive, or a document of Word or Excel",
+    b"%PDF": "a PDF",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"\x1f\x8b": "a packed file",
+    b"{\\rtf": "a document of a word processor",
+    b"<!doctype": "a web page",
+    b"<html": "a web page",
+    b"<?xml": "a web page or an XML file",
+}
+# A key whose value is not needed and may be large; a whole text; a bracket.
+TOKENS = re.compile(
+    rb'(?P<large>"(?:outputs|attachments|widgets)"\s*+:\s*+[\[{])|"(?:[^"\\]++|\\.)*+"?|(?P<open>[\[{])|(?P<close>[\]}])',
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell as it was handed in. kind: "code", "markdown" or "raw". grade_id, exercise: what its metadata say."""
+
+    kind: str
+    source: str
+    id: str = ""
+    grade_id: str = ""
+    exercise: str = ""
+
+
+def read_cells(raw: bytes) -> tuple[list[Cell], list[str]]:
+    """The cells of a notebook of format 3 or 4, and a sentence for each damage. Raises RejectedError."""
+    if not raw.strip(b"\0 \t\r\n"):
+        what = "holds nothing but blank space" if raw else "is empty"
+        raise RejectedError(f"The file {what}. {AGAIN}")
+    data = _utf8(raw)
+    if len(data) > LARGE:
+        data = without_outputs(data)
+    text = data.decode("utf-8", "replace")
+    found = [_cell(each) for each in _cells_in(_json(text, raw))]
+    cells = [cell for cell in found if cell is not None]
+    if not cells:
+        raise RejectedError(f"The notebook has no {'readable ' if found else ''}cells. {AGAIN}")
+    notes = []
+    if "\ufffd" in text and b"\xef\xbf\xbd" not in data:
+        notes.append("Some characters of the file are damaged; � stands in their place.")
+    if len(cells) < len(found):
+        notes.append(f"Cells that are damaged and cannot be read: {len(found) - len(cells)}. The others were graded.")
+    return cells, notes
+
+
+def _utf8(raw):
+    """The same text as UTF-8, without a mark at its beginning."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return raw.decode("utf-16", "replace").encode("utf-8", "replace")
+    for place, name in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if not any(raw[place:40:2]) and all(raw[1 - place : 40 : 2]):
+            return raw.decode(name, "replace").encode("utf-8", "replace")
+    return raw.removeprefix(codecs.BOM_UTF8)
+
+
+def without_outputs(data: bytes) -> bytes:
+    """JSON with empty lists in place of stored outputs, and as many lines as before."""
+    kept, begin, depth = [], 0, 0
+    for token in TOKENS.finditer(data):
+        if token["open"] or token["large"]:
+            if depth or token["large"]:
+                depth += 1
+            if depth == 1:
+                kept.append(data[begin : token.end()])
+                begin = token.end()
+        elif token["close"] and depth:
+            depth -= 1
+            if depth == 0:
+                kept.append(b"\n" * data.count(b"\n", begin, token.start()))
+                begin = token.start()
+    return b"".join([*kept, data[begin:]])
+
+
+def _json(text, raw):
+    try:
+        return json.loads(text, parse_int=_number, strict=False)
+    except RecursionError:
+        raise RejectedError(f"The file is no notebook: its brackets are nested too deeply. {AGAIN}") from None
+    except json.JSONDecodeError as error:
+        raise RejectedError(_why_no_json(text, raw, error)) from None
+
+
+def _number(digits):
+    return int(digits) if len(digits) < LONGEST_NUMBER else 0
+
+
+def _why_no_json(text, raw, error):
+    marker = re.search(r"^<{7}", text, re.MULTILINE)
+    if marker:
+        return (
+            f"Line {text.count(chr(10), 0, marker.start()) + 1} begins with <<<<<<<: git joined two versions of the "
+            "notebook and could not decide. Take one of the two, open it in Jupyter, and hand it in again."
+        )
+    where = f"line {error.lineno}, column {error.colno}"
+    if not text.lstrip().startswith("{") or raw.startswith(tuple(BEGINNINGS)):
+        return (
+            f"The file is no notebook (no JSON, {where}): it looks like {_kind_of_file(text, raw)}. Hand in the .ipynb."
+        )
+    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
+        return f"The notebook is cut off: it ends in the middle (JSON, {where}). {AGAIN}"
+    return f"The notebook is damaged at {where} (JSON: {error.msg}). {AGAIN} Or take an older copy of it."
+
+
+def _kind_of_file(text, raw):
+    start = raw.lstrip()[:100].lower()
+    for beginning, kind in BEGINNINGS.items():
+        if start.startswith(beginning.lower()):
+            return kind
+    if b"\0" in raw[:1000]:
+        return "no text at all"
+    if re.search(r"^(def \w+\(|import \w|from \w+ import |# %%)", text, re.MULTILINE):
+        return "a Python script"
+    return "a text"
+
+
+def _cells_in(notebook: Any) -> list[Any]:
+    """The list of cells, wherever this version of the format keeps it."""
+    if not isinstance(notebook, dict):
+        raise RejectedError("The file is JSON, but no notebook: it holds no cells. Hand in the .ipynb of the sheet.")
+    sheets = notebook.get("worksheets")
+    if "cells" not in notebook and isinstance(sheets, list):
+        lists = [sheet.get("cells") for sheet in sheets if isinstance(sheet, dict)]
+        return [cell for cells in lists if isinstance(cells, list) for cell in cells]
+    if not isinstance(notebook.get("cells"), list):
+        raise RejectedError(
+            "The file is JSON, but no notebook: it has no list of cells. Hand in the .ipynb of the sheet."
+        )
+    return notebook["cells"]
+
+
+def _cell(data: Any) -> Cell | None:
+    """One cell; None if it is damaged."""
+    if not isinstance(data, dict):
+        return None
+    kind = {"heading": "markdown", "html": "raw"}.get(str(data.get("cell_type")), data.get("cell_type"))
+    source = _text(data.get("source", data.get("input")))
+    if kind not in KINDS or source is None:
+        return None
+    metadata = _dict(data.get("metadata"))
+    marks, ours = _dict(metadata.get("nbgrader")), _dict(metadata.get("nanochat"))
+    name = data.get("id", metadata.get("id"))  # Colab keeps it in the metadata
+    return Cell(kind, source, _name(name), _name(marks.get("grade_id")), _name(ours.get("exercise")))
+
+
+def _text(source):
+    """The text of a cell, with plain line ends and without what is no character; None if it is no text."""
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        source = "".join(source)
+    if not isinstance(source, str):
+        return None
+    text = source.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd").removeprefix("\ufeff")
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+def _dict(value):
+    return value if isinstance(value, dict) else {}
+
+
+def _name(value):
+    return value if isinstance(value, str) else ""
