@@ -16,7 +16,13 @@ from .result import FAILED, NOT_ATTEMPTED, PASSED, PROBLEM, CheckResult
 from .showing import is_tensor, two_texts, value_text
 
 NO_ANSWER = (ModelError, OSError, ImportError, MemoryError)  # what a right solution never raises on purpose
-ENDS = {TIME: "the time was over", MEMORY_FULL: "it took too much memory", INTERRUPTED: "you interrupted it"}
+ENDS = {
+    TIME: "the time was over",
+    MEMORY_FULL: "it took too much memory",
+    INTERRUPTED: "you interrupted it",
+    "output": "it printed far too much",
+    "crash": "Python itself came to an end",
+}
 PLAIN = (type(None), bool, int, float, str, bytes, list, tuple, dict, set)  # two of these, or two tensors, compare
 FEWEST_WRONG = 2  # wrong answers by which a misconception may be recognised where other cases are left out
 SEARCH_LIMIT = 10.0  # seconds in which the misconceptions are tried; they are fast, but wrong on purpose

@@ -15,11 +15,11 @@ from ..errors import RejectedError
 from .answers import Code, HandedIn, cells_for, take_answers
 from .grades import GRADED, INFRA_ERROR, REJECTED, REVIEW, ExerciseGrade, Grade
 from .master import Master
-from .sandbox import INFRA, Limits, Outcome, Problem, Sandbox, Task
+from .sandbox import INFRA, Limits, Outcome, Sandbox, Task
 from .sheets import source
+from .words import Words
 
 TRIES = 2  # a fault of the grader may be gone at the second try
-ENDS_PYTHON = ("SystemExit", "KeyboardInterrupt", "GeneratorExit")
 HIDDEN = "nanochat_helpers.checks.sheets"  # the references and their relatives
 
 
@@ -81,7 +81,7 @@ class Grader:
 
     def _judge(self, exercise, handed_in, codes, outcome):
         cases = self.cases[exercise.id]
-        words = _Words(exercise, handed_in, codes, outcome, self.limits)
+        words = Words(exercise, handed_in, codes, outcome, self.limits)
         if said := words.why_no_answers():
             return _result(exercise, FAILED, said, len(cases))
         if outcome.answers and is_stubs(outcome.answers[0][0].error) and not outcome.answers[0][0].unwritten:
@@ -89,7 +89,7 @@ class Grader:
         expected = self._right(exercise)
         came = _answers(exercise, cases, outcome)
         result = judge(exercise, cases, expected, came, self.limits.seconds, (), checks="checks")
-        if came.ended and result.status != NOT_ATTEMPTED:
+        if came.ended and not result.expected:  # all that came until then was right
             result = replace(result, status=FAILED, sentence=_join(result, words.why_it_ended(), came))
         return replace(words.explained(result, came), notes=(*words.notes(), *answers_notes(exercise, came)))
 
@@ -156,109 +156,3 @@ def _changed(exercise, case, args):
 def _join(result, why, came):
     done = f"{result.n_passed} of {result.n_cases} checks came out right"
     return f"{done}, then it ended: {why}" if came.answers else why
-
-
-# --- sentences
-
-
-class _Words:
-    """What is said to a student about an outcome, beyond what `judge` says about the answers."""
-
-    def __init__(
-        self, exercise: Exercise, handed_in: HandedIn, codes: Sequence[Code], outcome: Outcome, limits: Limits
-    ):
-        self.exercise, self.handed_in, self.codes, self.outcome, self.limits = (
-            exercise, handed_in, codes, outcome, limits,
-        )  # fmt: skip
-
-    def why_no_answers(self) -> str:
-        """Why the function could not be called at all, or ""."""
-        found, own = self.outcome.found, self._own_problem()
-        if found is None:
-            return f"{self._where_it_ended()}{self.why_it_ended()}"
-        if own and own.error in ENDS_PYTHON:
-            return f"The answer cell ends Python itself{_at(own)}: take that line out."
-        if not found.get("there"):
-            return self._not_there(found, own)
-        return str(found.get("objection") or "")[:1000]
-
-    def why_it_ended(self) -> str:
-        """Why it ended before all cases were answered."""
-        why = {
-            "time": f"it took over {self.limits.seconds} s. Is there a loop that never ends, or something slow?",
-            "memory": f"it took over {self.limits.memory_mb:,} MB of memory. What grows so large?",
-            "output": "it printed far too much, and was stopped. Is there a `print` in a loop that never ends?",
-            "crash": "Python itself came to an end in the middle. Is there an `os._exit`, or a call that crashes?",
-        }
-        return why.get(self.outcome.ended, "it stopped in the middle.")
-
-    def explained(self, result: CheckResult, came: Answers) -> CheckResult:
-        """A result with more words where an error has a reason that lies outside of the function."""
-        error = next((answer.error for answer in came.answers if answer.error is not None), None)
-        if result.status != FAILED or error is None:
-            return result
-        if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
-            over = f"It took over {self.limits.memory_mb:,} MB of memory. What grows so large?"
-            return replace(result, sentence=over, misconception="", hints=())
-        if isinstance(error, NameError) and (more := self._about_name(str(error))):
-            return replace(result, sentence=f"{result.sentence} {more}")
-        return result
-
-    def notes(self) -> tuple[str, ...]:
-        """What else went wrong in the cells, though the function is there."""
-        own = self._own_problem()
-        if own is None:
-            return ()
-        return (f"After the function, the answer cell stops{_at(own)}: {_error(own)}.",)
-
-    def _own_problem(self) -> Problem | None:
-        """The first problem in a cell that belongs to this exercise."""
-        mine = [place for place, code in enumerate(self.codes) if code.exercise == self.exercise.id]
-        return next((problem for problem in self.outcome.problems if problem.cell in mine), None)
-
-    def _where_it_ended(self):
-        place = self.outcome.last_cell
-        label = self.codes[place].label if 0 <= place < len(self.codes) else "the sheet"
-        return f"In {label}, before the function could be called, "
-
-    def _not_there(self, found, own):
-        name, near = self.exercise.name, str(found.get("near") or "")[:60]
-        if own and own.error in ("SyntaxError", "IndentationError", "TabError"):
-            return f"The answer cell is no Python yet{_at(own)}: {own.said}. Nothing in this cell was run."
-        if near:
-            return f"Expected a function `{name}`, found `{near}`; did you mean `{name}`? Then rename it."
-        if own:
-            return (
-                f"The answer cell stops before there is a function `{name}`{_at(own)}: {_error(own)}.{self._why(own)}"
-            )
-        others = ", ".join(f"`{str(other)[:40]}`" for other in found.get("others", [])[:3])
-        return f"Expected a function `{name}`, found {others or 'none'}: begin with `def {self.exercise.signature}:`."
-
-    def _why(self, problem):
-        if problem.error == "NameError":
-            return f" {self._about_name(problem.said)}"
-        if problem.error == "EOFError":
-            return " It waits for somebody to type (input()), and here nobody does: take that line out."
-        return ""
-
-    def _about_name(self, said):
-        """Where a name that is missing may come from."""
-        name = said.split("'")[1] if said.count("'") >= 2 else ""
-        if name in self.handed_in.elsewhere:
-            return (
-                f"`{name}` stands in {self.handed_in.elsewhere[name]}, and only answer cells are graded: "
-                "put it into the answer cell."
-            )
-        return "Only what stands in the sheet's cells counts: choose “Restart and run all”, and see whether it still works."
-
-
-def _at(problem):
-    """Where a problem is: " (line 3: `total = `)"."""
-    if problem.line is None:
-        return ""
-    number, code = problem.line
-    return f" (line {number}: `{code}`)" if code and "`" not in code else f" (line {number})"
-
-
-def _error(problem: Problem) -> str:
-    return f"{problem.error}: {problem.said}".rstrip(": .") if problem.said else problem.error
