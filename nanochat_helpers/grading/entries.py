@@ -1,0 +1,241 @@
+"""List everything that lies in a folder or a zip, also in zips in it, as a flat list; and read one file of it.
+
+In: a path. Out: Entries, or bytes. Links are never followed, nothing is unpacked to disk, and what cannot be read
+stands in the list with the reason. Whose it is, is decided in `owners`.
+"""
+
+import io
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from ..errors import GradingError, RejectedError
+from .archives import MAX_BYTES, Member, is_zip, members, unpack
+
+NOTEBOOK, OTHER, BOX = "notebook", "other", "box"  # a box: a folder or a zip
+MAX_DEPTH, MAX_FOLDER_DEPTH = 3, 20
+MAX_FILES, MAX_CLASS_FILES = 10_000, 200_000  # in one student's zip or folder; in a class's zip
+IGNORED = {"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini", "lost+found"}
+TOO_MANY = f"there are more than {MAX_FILES:,} files in this folder; the rest was not looked at"
+_NOTEBOOK = re.compile(r"\.ipynb(\.json|\.txt)?$", re.IGNORECASE)  # some browsers add an ending
+_LINK = "it is a link, and links are not followed: hand in the file itself"
+
+
+class Entry(NamedTuple):
+    """Something that was found. parts: where it lies, below the folder that the teacher named; a zip is like a folder.
+
+    path: the file on disk. inside: the members to follow in it. problem: why it cannot be read; note: what to know.
+    """
+
+    parts: tuple[str, ...]
+    kind: str
+    path: str
+    inside: tuple[str, ...] = ()
+    modified: float = 0
+    problem: str = ""
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the file itself."""
+        return self.parts[-1]
+
+
+@dataclass
+class _Budget:
+    """What may still be looked at in one student's zip: so one zip cannot use up the time of all."""
+
+    files: int = MAX_FILES
+    n_bytes: int = MAX_BYTES
+
+
+def is_notebook(name: str) -> bool:
+    """Is this the name of a notebook?"""
+    return bool(_NOTEBOOK.search(name))
+
+
+def stem(name: str) -> str:
+    """The name of a file without its ending."""
+    return _NOTEBOOK.sub("", name) if is_notebook(name) else re.sub(r"\.\w{1,5}$", "", name)
+
+
+def list_entries(where: Path) -> list[Entry]:
+    """All that lies there. Raises GradingError for a path that is no folder, zip or notebook, or cannot be opened."""
+    try:
+        if where.is_dir():
+            os.scandir(where).close()
+            return list(_in_folder(where))
+        with open_plain(where) as file:
+            if is_notebook(where.name):
+                return [Entry((where.name,), NOTEBOOK, str(where), modified=where.stat().st_mtime)]
+            if not is_zip(file):
+                raise GradingError(f"{where} is no folder, no zip and no notebook: name what was handed in.")
+            try:
+                return list(_in_zip(file, str(where), (), (), _Budget(MAX_CLASS_FILES, 0), is_class=True))
+            except RejectedError as error:
+                raise GradingError(f"{where} cannot be read: {error}. Download it again.") from None
+    except FileNotFoundError:
+        raise GradingError(f"{where} does not exist: name the folder or zip with what was handed in.") from None
+    except RejectedError as error:
+        raise GradingError(f"{where} cannot be read: {error}.") from None
+    except OSError as error:
+        raise GradingError(f"{where} cannot be opened ({error.strerror}).") from None
+
+
+def read_file(path: Path | str, inside: tuple[str, ...] = (), limit: int = MAX_BYTES) -> bytes:
+    """The bytes of a file, or of a member of a zip. Raises RejectedError for whatever is in the way."""
+    try:
+        with open_plain(path) as file:
+            status = os.fstat(file.fileno())
+            if inside:
+                listed = _members_of(str(path), status.st_size, status.st_mtime_ns)
+                return _read_member(file, listed, inside, limit)
+            data = file.read(limit + 1) if status.st_size <= limit else b""
+    except OSError as error:
+        raise RejectedError(f"it cannot be opened ({error.strerror})") from None
+    if max(status.st_size, len(data)) > limit:
+        raise RejectedError(f"it is larger than {limit // 2**20} MB")
+    return data
+
+
+def open_plain(path: Path | str) -> BinaryIO:
+    """Open a real file: no pipe or device, which could wait for ever. Raises RejectedError or OSError."""
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise RejectedError("it is no file with text in it, but a folder, a pipe or a device")
+    return os.fdopen(number, "rb")
+
+
+@lru_cache(maxsize=4)
+def _members_of(path, size, changed):
+    """A class's zip is listed once, not for each student. The file is not kept open: a child could inherit it."""
+    with open_plain(path) as file:
+        return members(file, MAX_CLASS_FILES)
+
+
+def _read_member(file, listed, inside, limit):
+    name, *deeper = inside
+    if name not in listed:
+        raise RejectedError(f"{name!r} is not in the zip any more")
+    if not deeper:
+        return unpack(file, listed[name], limit)
+    file = io.BytesIO(unpack(file, listed[name]))
+    return _read_member(file, members(file, MAX_FILES), deeper, limit)
+
+
+def _in_folder(where) -> Iterator[Entry]:
+    """Walk without calling itself: a student can nest folders deeper than Python can call."""
+    waiting: list[tuple[str, tuple[str, ...]]] = [(str(where), ())]
+    n_seen: dict[str, int] = {}  # top folder → how much of it was looked at
+    while waiting:
+        folder, parts = waiting.pop()
+        try:
+            with os.scandir(folder) as found:
+                for item in found:
+                    if _is_ignored(item.name):
+                        continue
+                    if parts:
+                        n_seen[parts[0]] = n_seen.get(parts[0], 0) + 1
+                        if n_seen[parts[0]] > MAX_FILES:
+                            break
+                    yield from _item(item, (*parts, item.name), waiting)
+        except OSError as error:
+            yield Entry(parts, BOX, folder, problem=f"the folder cannot be opened ({error.strerror})")
+    yield from (Entry((top,), BOX, str(where), note=TOO_MANY) for top, n in n_seen.items() if n > MAX_FILES)
+
+
+def _item(item, parts, waiting):
+    """One thing in a folder on disk: itself, and what is in it if it is a zip."""
+    kind = NOTEBOOK if is_notebook(item.name) else OTHER
+    if item.is_symlink():
+        yield Entry(parts, kind, item.path, problem=_LINK)
+    elif item.is_dir(follow_symlinks=False):
+        if kind == NOTEBOOK:
+            yield Entry(parts, kind, item.path, problem="it is a folder, not a notebook")
+        else:
+            yield Entry(parts, BOX, item.path)
+            if len(parts) <= MAX_FOLDER_DEPTH:
+                waiting.append((item.path, parts))
+    elif not item.is_file(follow_symlinks=False):
+        yield Entry(parts, kind, item.path, problem="it is no file, but a pipe or a device")
+    elif item.name.lower().endswith(".zip"):
+        yield from _zip_on_disk(item.path, parts)
+    else:
+        yield Entry(parts, kind, item.path, modified=item.stat(follow_symlinks=False).st_mtime)
+
+
+def _zip_on_disk(path, parts):
+    parts = (*parts[:-1], parts[-1][:-4])
+    try:
+        with open_plain(path) as file:
+            yield from _zip_box(file, path, parts, (), _Budget(n_bytes=8 * MAX_BYTES), is_class=False)
+    except OSError as error:
+        yield Entry(parts, BOX, path, problem=f"the zip cannot be opened ({error.strerror})")
+
+
+def _zip_box(file, path, parts, inside, budget, is_class):
+    """A zip and what is in it; if it cannot be listed, the reason."""
+    yield Entry(parts, BOX, path, inside)
+    try:
+        if not is_zip(file):
+            raise RejectedError("this is no zip, or it is damaged")
+        yield from _in_zip(file, path, parts, inside, budget, is_class)
+    except RejectedError as error:
+        yield Entry(parts, BOX, path, inside, problem=str(error))
+
+
+def _in_zip(file, path, parts, inside, budget, is_class):
+    listed = members(file, budget.files)
+    budget.files -= len(listed)
+    plain = [each for each in listed.values() if not any(map(_is_ignored, _parts(each.name)))]
+    is_alone = is_class and len(plain) == 1
+    for member in plain:
+        place, way = (*parts, *_parts(member.name)), (*inside, member.name)
+        problem = _problem(member)
+        if place == parts:
+            continue
+        if not problem and not member.is_folder and member.name.lower().endswith(".zip"):
+            own = _Budget() if is_class else budget
+            yield from _nested(file, member, path, (*place[:-1], place[-1][:-4]), way, own, is_alone)
+        else:
+            kind = BOX if member.is_folder else NOTEBOOK if is_notebook(member.name) else OTHER
+            note = f"two files in the zip are named {member.name}; the last was taken" if member.twice else ""
+            yield Entry(place, kind, path, way, member.modified, problem, note)
+
+
+def _nested(file, member: Member, path, parts, inside, budget, is_class):
+    try:
+        if len(inside) > MAX_DEPTH:
+            raise RejectedError(f"there are zips in zips, more than {MAX_DEPTH} deep: hand in the notebook itself")
+        if is_class:
+            budget = _Budget(MAX_CLASS_FILES, MAX_BYTES)
+        data = unpack(file, member, max(min(budget.n_bytes, MAX_BYTES), 0))
+        budget.n_bytes -= len(data)
+    except RejectedError as error:
+        yield Entry(parts, BOX, path, inside, problem=str(error))
+        return
+    yield from _zip_box(io.BytesIO(data), path, parts, inside, budget, is_class)
+
+
+def _parts(name):
+    """The parts of a member's name, without what would lead out of a folder: they are shown, never opened."""
+    return tuple(part for part in re.split(r"[/\\]", name) if part not in ("", ".", "..") and part[1:] != ":")
+
+
+def _problem(member):
+    parts = re.split(r"[/\\]", member.name)
+    if ".." in parts or member.name[:1] in "/\\" or member.name[1:2] == ":":
+        return "its name in the zip leads out of the zip"
+    if member.is_link:
+        return _LINK
+    return "it is locked with a password: hand it in without one" if member.is_locked else ""
+
+
+def _is_ignored(name):
+    return name.startswith((".", "~$")) or name in IGNORED

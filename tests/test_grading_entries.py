@@ -1,0 +1,152 @@
+"""The flat list of a folder or a zip: limits hold, what cannot be read says so, and nothing is kept open or written."""
+
+import io
+import os
+import zipfile
+
+import psutil
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nanochat_helpers.errors import GradingError, RejectedError
+from nanochat_helpers.grading import entries
+from nanochat_helpers.grading.entries import BOX, NOTEBOOK, OTHER, list_entries, read_file, stem
+
+
+def zipped(files):
+    room = io.BytesIO()
+    with zipfile.ZipFile(room, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, raw in files.items():
+            archive.writestr(name, raw)
+    return room.getvalue()
+
+
+def save(folder, files):
+    for name, raw in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(raw)
+    return folder
+
+
+def listed(where):
+    return sorted((each.parts, each.kind) for each in list_entries(where))
+
+
+def test_a_zip_on_disk_and_in_a_zip_is_like_a_folder(tmp_path):
+    files = {"anna/x.ipynb": b"", "anna/y.txt": b"", ".git/x.ipynb": b"", "__MACOSX/anna/._x.ipynb": b""}
+    expected = [
+        (("c",), BOX),
+        (("c", "anna"), BOX),
+        (("c", "anna", "x.ipynb"), NOTEBOOK),
+        (("c", "anna", "y.txt"), OTHER),
+    ]
+    assert listed(save(tmp_path / "plain", {f"c/{name}": raw for name, raw in files.items()})) == expected
+    of_zip = [each for each in expected if each != (("c", "anna"), BOX)]  # a zip may leave folders out
+    assert listed(save(tmp_path / "zips", {"c.zip": zipped(files)})) == of_zip
+    save(tmp_path, {"all.zip": zipped({"c.zip": zipped(files)})})
+    assert listed(tmp_path / "all.zip") == of_zip
+
+
+def test_a_members_way_leads_to_its_bytes(tmp_path):
+    save(tmp_path, {"all.zip": zipped({"b/c.zip": zipped({"d.ipynb": b"text"})})})
+    (entry,) = [each for each in list_entries(tmp_path / "all.zip") if each.kind == NOTEBOOK]
+    assert entry.inside == ("b/c.zip", "d.ipynb")
+    assert read_file(tmp_path / "all.zip", entry.inside) == b"text"
+    with pytest.raises(RejectedError, match="not in the zip any more"):
+        read_file(tmp_path / "all.zip", ("b/c.zip", "e.ipynb"))
+
+
+def test_a_zip_that_was_replaced_is_listed_again(tmp_path):
+    path = save(tmp_path, {"all.zip": zipped({"a.ipynb": b"old"})}) / "all.zip"
+    assert read_file(path, ("a.ipynb",)) == b"old"
+    path.write_bytes(zipped({"b.ipynb": b"much newer", "a.ipynb": b"new"}))
+    assert read_file(path, ("a.ipynb",)) == b"new"
+
+
+def test_no_file_stays_open(tmp_path):
+    save(tmp_path, {"all.zip": zipped({"b.zip": zipped({"a.ipynb": b"x"})}), "in/all.zip": zipped({"a.ipynb": b"x"})})
+    before = psutil.Process().open_files()
+    for where in (tmp_path, tmp_path / "all.zip"):
+        for entry in list_entries(where):
+            if entry.kind == NOTEBOOK:
+                read_file(entry.path, entry.inside)
+    assert psutil.Process().open_files() == before
+
+
+def test_too_many_files_of_one_student_are_that_students_problem(tmp_path, monkeypatch):
+    monkeypatch.setattr(entries, "MAX_FILES", 5)
+    monkeypatch.setattr(entries, "_Budget", lambda files=5, n_bytes=2**20: _budget(files, n_bytes))
+    many = {f"{n}.ipynb": b"" for n in range(9)}
+    save(
+        tmp_path, {"anna/x.ipynb": b"", **{f"ben/{name}": raw for name, raw in many.items()}, "cleo.zip": zipped(many)}
+    )
+    found = list_entries(tmp_path)
+    assert len([each for each in found if each.parts[0] == "ben" and each.kind == NOTEBOOK]) == 5
+    assert [each.note for each in found if each.note] == [entries.TOO_MANY]
+    assert [(each.parts, each.problem) for each in found if each.problem] == [
+        (("cleo",), "the zip holds more than 5 files")
+    ]
+    assert len(listed(save(tmp_path / "class", {"all.zip": zipped(many)}) / "all.zip")) == 9
+
+
+def _budget(files, n_bytes):
+    budget = object.__new__(_BUDGET)
+    budget.files, budget.n_bytes = files, n_bytes
+    return budget
+
+
+_BUDGET = entries._Budget
+
+
+def test_one_students_zips_cannot_use_up_what_others_may_unpack(tmp_path, monkeypatch):
+    monkeypatch.setattr(entries, "MAX_BYTES", 40_000)
+    monkeypatch.setattr(entries, "_Budget", lambda files=99, n_bytes=40_000: _budget(files, n_bytes))
+    large = zipped({"x.ipynb": os.urandom(15_000)})
+    greedy = {f"{n}.zip": large for n in range(4)}
+    save(
+        tmp_path,
+        {"all.zip": zipped({"anna.zip": large, "ben.zip": zipped(dict(list(greedy.items())[:2])), "c.zip": large})},
+    )
+    assert not [each for each in list_entries(tmp_path / "all.zip") if each.problem and each.parts[0] != "ben"]
+    save(tmp_path / "deep", {"all.zip": zipped({"anna.zip": large, "ben.zip": zipped({"more.zip": zipped(greedy)})})})
+    found = list_entries(tmp_path / "deep" / "all.zip")
+    assert {each.parts[0] for each in found if each.problem} == {"ben"}
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("a.ipynb", "a"),
+        ("a.IPYNB", "a"),
+        ("a.ipynb.json", "a"),
+        ("a.b.pdf", "a.b"),
+        ("a", "a"),
+        ("b.ek@x.org", "b.ek@x"),
+    ],
+)
+def test_the_stem_of_a_name(name, short):
+    assert stem(name) == short
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_damage_in_a_zip_of_zips_only_ever_raises_grading_errors(tmp_path_factory, data):
+    inner = zipped({"04_sampling.ipynb": b"x" * 300, "b.txt": b"y"})
+    raw = bytearray(zipped({"anna.zip": inner, "ben/c.ipynb": b"{}", "cleo/": b""}))
+    for _ in range(data.draw(st.integers(0, 6))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damaged") / "all.zip"
+    path.write_bytes(raw[: data.draw(st.integers(0, len(raw)))])
+    for where in (path, path.parent):
+        try:
+            found = list_entries(where)
+        except GradingError:
+            continue
+        for entry in found:
+            if entry.kind == NOTEBOOK and not entry.problem:
+                try:
+                    read_file(entry.path, entry.inside)
+                except RejectedError as error:
+                    assert str(error)
