@@ -5,6 +5,7 @@ how each child ended. It runs no student's code, and ends with the process that 
 """
 
 import contextlib
+import gc
 import os
 import resource
 import select
@@ -59,6 +60,8 @@ def _warm_up(settings):
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
         torch.zeros(2).softmax(0)
+    gc.collect()
+    gc.freeze()  # a child that tidied up all of this would have to copy it first
 
 
 def _load_the_model():
