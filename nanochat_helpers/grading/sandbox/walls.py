@@ -14,13 +14,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-STRONG, WEAK = "namespaces", "process"
-LEVELS = {
-    STRONG: "Each exercise ran in a process of its own in Linux namespaces: no network, no other program, no file of "
-    "this machine but Python's own, and nothing that could be written outside a folder that is thrown away.",
-    WEAK: "Each exercise ran in a process of its own with limits of time, memory and size, but without namespaces, "
-    "which this machine does not allow: code that means harm could read files and reach the network.",
-}
 FOLDER = "/sheet"  # the student's own, empty and thrown away
 FOLDER_MB, FILE_MB, OPEN_FILES = 32, 16, 64
 

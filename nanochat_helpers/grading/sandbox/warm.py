@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import child, walls, wire
+from . import STRONG, child, walls, wire
 
 LOOK = 0.1  # seconds between two looks at clock and memory
 READY, FAILED = "ready", "failed"
@@ -26,7 +26,7 @@ def main(handle: int) -> None:
     """Serve until the other side closes the socket."""
     parent = socket.socket(fileno=handle)
     settings = wire.receive(parent)
-    strong = settings["level"] == walls.STRONG
+    strong = settings["level"] == STRONG
     try:
         tree = walls.leave_the_machine() if strong else None
         walls.end_with_parent()
@@ -146,7 +146,7 @@ def _end_its_group(number):
 
 def _be_the_child(parent, channel, ends, settings):
     """Put up the walls, then do the task; never comes back."""
-    strong = settings["level"] == walls.STRONG
+    strong = settings["level"] == STRONG
     try:
         parent.close()
         os.close(ends[0])
