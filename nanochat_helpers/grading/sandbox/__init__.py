@@ -29,7 +29,7 @@ START = 180.0  # seconds for the warm process to be ready: it may have to load a
 PATIENCE = 3  # a task may take so many times its seconds of processor time
 GRACE = 5.0  # seconds in which the warm process has to tell how a child ended
 MOST = 16_000_000  # bytes that one task may send back
-INFRA = "infra"
+DONE, INFRA = "done", "infra"
 STRONG, WEAK = "namespaces", "process"
 PACKAGE = Path(nanochat_helpers.__file__).parent.absolute()
 
@@ -264,7 +264,7 @@ def _reason(ended, heard):
     """Why a child ended: what the warm process saw counts more than what the child said."""
     if ended["why"] in ("time", "memory", INFRA):
         return ended["why"]
-    if heard.ended in ("done", "output"):
+    if heard.ended in (DONE, "output"):
         return heard.ended
     return "crash" if heard.last_cell >= 0 else INFRA  # before the first cell, all code is the grader's own
 

@@ -101,7 +101,7 @@ def _one_child(parent, channel, settings, tree) -> dict[str, Any]:
         _be_the_child(parent, channel, ends, settings)
     os.close(channel)
     os.close(ends[1])
-    why, said = _watch(number, ends[0], settings, began), ""
+    why, said = _watch(parent, number, ends[0], settings, began), ""
     os.set_blocking(ends[0], False)
     with contextlib.suppress(OSError):
         said = os.read(ends[0], 500).decode(errors="replace")
@@ -115,10 +115,10 @@ def _one_child(parent, channel, settings, tree) -> dict[str, Any]:
     return {"why": why, "code": code, "seconds": round(processor, 3), "said": said}
 
 
-def _watch(number, end, settings, began):
+def _watch(parent, number, end, settings, began):
     """Wait until the child ends, or end it; why it was ended, or ""."""
-    while not select.select([end], [], [], LOOK)[0]:
-        if time.monotonic() - began > settings["patience"]:
+    while end not in (ready := select.select([end, parent], [], [], LOOK)[0]):
+        if ready or time.monotonic() - began > settings["patience"]:  # the parent says nothing now, unless it is gone
             why = "time"
         elif settings["watch_memory"] and _memory(number) > settings["memory"]:
             why = "memory"
