@@ -106,6 +106,8 @@ def _one_child(parent, channel, settings, tree) -> dict[str, Any]:
     with contextlib.suppress(OSError):
         said = os.read(ends[0], 500).decode(errors="replace")
     os.close(ends[0])
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(number, signal.SIGKILL)  # it may have closed its end of the pipe, and still be there
     _, status, used = os.wait4(number, 0)
     _end_its_group(number)
     processor = used.ru_utime + used.ru_stime
