@@ -10,7 +10,7 @@ import random
 import re
 import textwrap
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,19 +31,12 @@ from nanochat_helpers.grading.grades import (
 from nanochat_helpers.grading.master import find_master
 from nanochat_helpers.grading.reports import Run, files, write_reports
 from nanochat_helpers.grading.reports.text import cell, clean, file_name, one_line
+from nanochat_helpers.grading.roster import Student
 
 ROOT = Path(__file__).parents[1]
 MASTER = find_master("03", ROOT)
 RUN = Run("03", "Exercises 03 · The next token", "separate processes without network", "10 s, 1,024 MB", "0.1.0")
 EVIL = "<script>alert(1)</script>\"'&\x00\x07\x1b[31m\u202egpj\ud800\ufffe]]> `x` {{ 7*7 }} {% raw %}"
-
-
-@dataclass(frozen=True)
-class Student:
-    """A row of the roster, as the reports need it."""
-
-    name: str
-    ids: dict = field(default_factory=dict)
 
 
 def untouched(*_):
@@ -133,7 +126,11 @@ def test_points_are_those_of_the_exercises_that_passed(tmp_path):
 def test_what_was_not_graded_has_no_points_not_even_zero(tmp_path, status):
     out = write(tmp_path, [absent("anna", status)])
     row = rows(out / "grades.csv")[0]
-    assert row["score"] == "" and all(row[each.id] == "" for each in (*MASTER.exercises, *MASTER.questions))
+    assert (
+        row["status"] == status
+        and row["score"] == ""
+        and all(row[each.id] == "" for each in (*MASTER.exercises, *MASTER.questions))
+    )
     assert int(row["max_score"]) == make("anna").max_score
     assert rows(out / "canvas.csv")[1][RUN.title] == "" and rows(out / "moodle.csv")[0]["Grade"] == ""
     assert not (out / "gradescope").exists()
@@ -173,7 +170,7 @@ def test_the_same_grades_in_another_order_give_the_same_files(tmp_path):
 @pytest.mark.parametrize("table", ["grades.csv", "canvas.csv", "moodle.csv"])
 def test_no_cell_is_a_formula(tmp_path, name, table):
     grade = make(name, "right", REVIEW, notes=(f"{name} is new",))
-    roster = [Student(name, {"ID": name, "Email address": name, "Section": name, "Identifier": name})]
+    roster = [Student(name, {"ID": name, "Email address": name, "Section": name, "Last modified (grade)": name})]
     for row in rows(write(tmp_path, [grade], roster) / table):
         assert not [value for value in row.values() if value.startswith(tuple("=+@\t\r＝")) or value == "-1"]
 
@@ -190,6 +187,12 @@ def test_canvas_gets_its_ids_its_points_possible_and_the_points(tmp_path):
     assert list(anna) == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", RUN.title]
     assert "Points Possible" in possible["Student"] and possible[RUN.title] == str(make("anna").max_score)
     assert list(anna.values()) == ["anna", "17", "u17", "anna@x", "B", str(make("anna").score)]
+
+
+def test_a_number_of_another_system_is_not_taken_for_canvas_own(tmp_path):
+    assert rows(write(tmp_path / "1", [make("anna")], [Student("anna", {"ID": "17"})]) / "canvas.csv")[1]["ID"] == ""
+    roster = [Student("anna", {"Canvas ID": "17"})]
+    assert rows(write(tmp_path / "2", [make("anna")], roster) / "canvas.csv")[1]["ID"] == "17"
 
 
 def test_moodle_gets_what_its_import_looks_for(tmp_path):
@@ -339,15 +342,15 @@ def test_a_file_that_cannot_be_written_is_one_clear_sentence(tmp_path):
 
 
 def test_an_old_file_stays_whole_until_the_new_one_is(tmp_path):
-    folder = files.Folder(tmp_path)
-    folder.write("grades.csv", "old")
+    with files.Folder(tmp_path) as folder:
+        folder.write("grades.csv", "old")
 
     def parts():
         yield "new"
         assert (tmp_path / "grades.csv").read_text() == "old"
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(GradingError, match="No space left"):
+    with files.Folder(tmp_path) as folder, pytest.raises(GradingError, match="No space left"):
         folder.write("grades.csv", parts())
     assert (tmp_path / "grades.csv").read_text() == "old"
 

@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..grades import Grade
 from ..master import Master
+from ..roster import Student
 from .class_page import ClassPage
 from .code import Answers
 from .files import Folder
@@ -35,14 +35,12 @@ class Run:
     notes: tuple[str, ...] = ()
 
 
-def write_reports(out: Path, run: Run, master: Master, grades: Iterable[Grade], roster: Sequence[Any] = ()) -> None:
+def write_reports(out: Path, run: Run, master: Master, grades: Iterable[Grade], roster: Sequence[Student] = ()) -> None:
     """Write all reports into a folder; those of an earlier run are replaced, and nothing else is touched.
 
-    roster: students with a `name` and `ids`, which the tables for Canvas and Moodle need. Raises GradingError where a
-    file cannot be written.
+    roster: its ids go into the tables for Canvas and Moodle. Raises GradingError where a file cannot be written.
     """
-    folder = Folder(out)
-    with tempfile.TemporaryFile() as waiting:
+    with Folder(out) as folder, tempfile.TemporaryFile() as waiting:
         parts = [
             StudentPages(folder, master, run.title),
             Gradescope(folder),
@@ -59,13 +57,13 @@ def write_reports(out: Path, run: Run, master: Master, grades: Iterable[Grade], 
                 part.add(grade, name)
         for part in parts:
             part.finish()
-    folder.finish()
+        folder.finish()
 
 
 def _own_name(grade, taken):
     """The name of a student's files; of two sheets under one name, the second has its own."""
     name = file_name(grade.student)
     while name in taken:
-        name = f"{name[:60]}-{short_hash(f'{name} {grade.source} {grade.key}')}"
+        name = f"{name[:20]}-{short_hash(f'{name} {grade.source} {grade.key}')}"
     taken.add(name)
     return name

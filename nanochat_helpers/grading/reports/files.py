@@ -13,9 +13,9 @@ FOLDERS = ("students", "gradescope", "answers")
 
 
 class Folder:
-    """A folder of reports. Each file appears complete or not at all; `finish` removes those of earlier runs.
+    """A folder of reports, used with `with`. Each file appears complete or not at all.
 
-    Raises GradingError where a file cannot be written.
+    `finish` removes the files of earlier runs. Raises GradingError where a file cannot be written.
     """
 
     def __init__(self, path: Path):
@@ -25,8 +25,15 @@ class Folder:
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._earlier = set(_names(path / LIST))
+            self._list = (path / LIST).open("a", encoding="utf-8", newline="\n")
         except OSError as error:
             raise _cannot(path, error) from None
+
+    def __enter__(self) -> "Folder":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._list.close()
 
     def write(self, name: str, text: str | Iterable[str]) -> None:
         """Write a text, or the parts of one, to a file of this folder, such as "students/anna.html"."""
@@ -39,6 +46,7 @@ class Folder:
 
     def finish(self) -> None:
         """Remove what an earlier run has written and this one has not."""
+        self._list.close()  # no other system than Linux replaces an open file
         try:
             for name in sorted(self._earlier - self._written):
                 _remove(self.path, name)
@@ -52,8 +60,8 @@ class Folder:
             parent.mkdir(parents=True, exist_ok=True)
             self._made.add(parent)
         if name not in self._written and name not in self._earlier:
-            with (self.path / LIST).open("a", encoding="utf-8", newline="\n") as names:
-                names.write(f"{name}\n")
+            self._list.write(f"{name}\n")
+            self._list.flush()
         self._written.add(name)
 
 

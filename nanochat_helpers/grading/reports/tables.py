@@ -2,6 +2,7 @@
 
 In: grades, and the roster's ids. Out: three tables, sorted by student; the same grades give the same bytes in any
 order. Where nothing was graded the points are left empty, which neither Canvas nor Moodle takes for a zero.
+Moodle looks for these names of columns where it is set to English.
 """
 
 import csv
@@ -12,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from ...checks.result import PASSED
 from ..grades import INFRA_ERROR, MISSING, REJECTED, ExerciseGrade, Grade
 from ..master import Master
+from ..roster import EMAIL
 from .files import Folder
 from .text import cell, one_line
 
 SENTENCE = 200  # characters of what is said about one exercise
 CANVAS = ("ID", "SIS User ID", "SIS Login ID", "Section")
-# Moodle needs Identifier, Grade and the date of the last grade; "-" is what it writes itself where there is none.
+# Moodle needs Identifier, Grade and the date of the last grade; "-" is what it writes itself where there is no date.
 MOODLE = ("Identifier", "Full name", "Email address", "Status", "Grade", "Maximum Grade", "Last modified (grade)")
 NOTHING_GRADED = (MISSING, INFRA_ERROR)
 
@@ -33,9 +35,9 @@ class Tables:
 
     def add(self, grade: Grade, name: str) -> None:
         """Take a grade."""
-        ids = {column.strip().lower(): value for column, value in self._ids.get(grade.student, {}).items()}
+        ids = {_plain(column): value for column, value in self._ids.get(grade.student, {}).items()}
         self._grades.append(_row(grade, self._master))
-        known = [cell(ids.get(column.lower(), "")) for column in CANVAS]
+        known = [_canvas_id(ids), *(cell(ids.get(_plain(column), "")) for column in CANVAS[1:])]
         self._canvas.append([cell(grade.student), *known, cell(grade.score)])
         self._moodle.append(_moodle_row(grade, self._master, ids))
 
@@ -71,6 +73,16 @@ def said(exercise: ExerciseGrade, limit: int = SENTENCE) -> str:
     return f"{exercise.id}: {one_line(result.sentence.replace('`', ''), limit)}{known}"
 
 
+def _plain(column):
+    """A column's name in small letters and without signs."""
+    return "".join(each for each in column.lower() if each.isalnum())
+
+
+def _canvas_id(ids):
+    """Canvas's own number of a student; a column "ID" of a list that Canvas has not written may be any number."""
+    return cell(ids.get("canvasid") or (ids.get("id", "") if "section" in ids else ""))
+
+
 def _by_text(row):
     return [str(each) for each in row]
 
@@ -94,10 +106,17 @@ def _question_points(grade, question_id):
 
 
 def _moodle_row(grade, master, ids):
-    name = cell(ids.get("full name") or grade.student)
-    known = [cell(ids.get("identifier", "")), name, cell(ids.get("email address") or ids.get("email", ""))]
-    date = ids.get("last modified (grade)") or "-"
-    return [*known, cell(ids.get("status", "")), cell(grade.score), max_score(master), date, _feedback(grade)]
+    email = next((ids[column] for column in EMAIL if ids.get(column)), "")
+    known = [cell(ids.get("identifier", "")), cell(ids.get("fullname") or grade.student), cell(email)]
+    date = ids.get("lastmodifiedgrade") or "-"
+    return [
+        *known,
+        cell(ids.get("status", "")),
+        cell(grade.score),
+        max_score(master),
+        date if date == "-" else cell(date),
+        _feedback(grade),
+    ]
 
 
 def _feedback(grade):
