@@ -81,7 +81,7 @@ def test_a_student_without_a_notebook_is_kept_and_says_why(tmp_path, master):
     by_name = found(tmp_path, master)
     assert list(by_name) == ["anna", "ben", "carla", "dora"]
     assert by_name["ben"].problem == "no notebook was handed in, but a.pdf"
-    assert "nothing in this folder" in by_name["carla"].problem
+    assert "there is nothing in it" in by_name["carla"].problem
     with pytest.raises(RejectedError, match=r"no notebook was handed in, but a\.pdf"):
         by_name["ben"].read()
 
@@ -329,6 +329,37 @@ def test_a_file_that_went_away_or_became_a_pipe_is_rejected_when_read(tmp_path, 
             each.read()
 
 
+class Listing(list):
+    """What a folder held when it was listed."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    close = __exit__
+
+
+def test_a_file_that_goes_away_meanwhile_does_not_take_the_others_with_it(tmp_path, master, monkeypatch):
+    put(tmp_path, "anna.ipynb", "ben.ipynb", "cleo.ipynb")
+    with os.scandir(tmp_path) as found_first:
+        listing = Listing(found_first)
+    (tmp_path / "ben.ipynb").unlink()
+    monkeypatch.setattr(os, "scandir", lambda path: listing)
+    by_name = found(tmp_path, master)
+    assert list(by_name) == ["anna", "ben", "cleo"]
+    assert [name for name, each in by_name.items() if each.problem] == ["ben"]
+
+
+def test_what_lies_beside_a_notebook_belongs_to_it(tmp_path, master):
+    put(tmp_path, "anna.ipynb", "ben.ipynb", **{"anna.pdf": b"x", "README.txt": b"x"})
+    assert names(tmp_path, master) == ["anna", "ben"]
+    put(tmp_path, **{"cleo.zip": zipped("04_sampling.ipynb", "helper.py", "data.txt")})
+    (only,) = find_submissions(tmp_path / "cleo.zip", master)
+    assert only.student == "cleo" and not only.problem
+
+
 def test_a_folder_that_cannot_be_opened_is_one_students_problem(tmp_path, master, monkeypatch):
     put(tmp_path, "anna/04_sampling.ipynb", "ben/04_sampling.ipynb")
     scandir = os.scandir
@@ -362,8 +393,10 @@ def test_a_name_may_hold_anything(tmp_path, master, name):
 
 
 def test_a_long_name_is_cut_and_bytes_that_are_no_text_are_replaced(tmp_path, master):
-    put(tmp_path, **{"all.zip": zipped("x" * 5000 + ".ipynb", "ben.ipynb")})
-    assert names(tmp_path / "all.zip", master) == ["ben", "x" * 200]
+    put(tmp_path, **{"all.zip": zipped("x" * 5000 + ".ipynb", "_" * 60_000 + ".ipynb", "ben.ipynb")})
+    submissions = find_submissions(tmp_path / "all.zip", master)
+    assert [each.student for each in submissions] == ["_" * 200, "ben", "x" * 200]
+    assert all(len(each.source) < 310 for each in submissions)
     put(tmp_path / "raw", **{os.fsdecode(b"M\xfcller.ipynb"): sheet(), "ben.ipynb": sheet()})
     submissions = find_submissions(tmp_path / "raw", master)
     assert [each.student for each in submissions] == ["M\ufffdller", "ben"]
@@ -374,7 +407,19 @@ def test_a_folder_nested_deeper_than_python_can_call_is_no_fault(tmp_path, maste
     put(tmp_path, "anna/04_sampling.ipynb", **{"ben.zip": zipped("/".join("d" * 2000) + "/x.ipynb")})
     put(tmp_path, "cleo/" + "d/" * 200 + "x.ipynb")
     by_name = found(tmp_path, master)
-    assert list(by_name) == ["anna", "ben", "cleo"] and not by_name["ben"].problem and by_name["cleo"].problem
+    assert (
+        list(by_name) == ["anna", "ben", "cleo"]
+        and not by_name["ben"].problem
+        and "more than 20 deep" in by_name["cleo"].problem
+    )
+
+
+def test_half_a_letter_in_a_list_is_replaced(tmp_path, master):
+    listed = rb'{"s": {"users": [{"name": "A\ud800"}, {"name": "B\udc00"}]}}'
+    put(tmp_path, "s/04_sampling.ipynb", "t/04_sampling.ipynb", **{"submission_metadata.json": listed})
+    submissions = find_submissions(tmp_path, master, [Student("Cleo", {})])
+    assert [each.student for each in submissions] == ["A\ufffd", "B\ufffd", "t"]
+    assert all(text.encode() for each in submissions for text in each.notes)
 
 
 def test_the_same_folder_gives_the_same_list(tmp_path, master):

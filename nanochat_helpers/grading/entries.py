@@ -24,6 +24,7 @@ IGNORED = {"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini", "lost+found"}
 TOO_MANY = f"there are more than {MAX_FILES:,} files in this folder; the rest was not looked at"
 _NOTEBOOK = re.compile(r"\.ipynb(\.json|\.txt)?$", re.IGNORECASE)  # some browsers add an ending
 _LINK = "it is a link, and links are not followed: hand in the file itself"
+_DEEP = f"its folders are nested more than {MAX_FOLDER_DEPTH} deep: hand in the notebook itself"
 
 
 class Entry(NamedTuple):
@@ -97,7 +98,7 @@ def read_file(path: Path | str, inside: tuple[str, ...] = (), limit: int = MAX_B
                 return _read_member(file, listed, inside, limit)
             data = file.read(limit + 1) if status.st_size <= limit else b""
     except OSError as error:
-        raise RejectedError(f"it cannot be opened ({error.strerror})") from None
+        raise RejectedError(_unopened(error)) from None
     if max(status.st_size, len(data)) > limit:
         raise RejectedError(f"it is larger than {limit // 2**20} MB")
     return data
@@ -146,12 +147,21 @@ def _in_folder(where) -> Iterator[Entry]:
                             break
                     yield from _item(item, (*parts, item.name), waiting)
         except OSError as error:
-            yield Entry(parts, BOX, folder, problem=f"the folder cannot be opened ({error.strerror})")
+            if not parts:
+                raise
+            yield Entry(parts, BOX, folder, problem=_unopened(error))
     yield from (Entry((top,), BOX, str(where), note=TOO_MANY) for top, n in n_seen.items() if n > MAX_FILES)
 
 
 def _item(item, parts, waiting):
-    """One thing in a folder on disk: itself, and what is in it if it is a zip."""
+    """One thing in a folder on disk: itself, and what is in it if it is a zip; or why it cannot be looked at."""
+    try:
+        yield from _looked_at(item, parts, waiting)
+    except OSError as error:
+        yield Entry(parts, NOTEBOOK if is_notebook(item.name) else OTHER, item.path, problem=_unopened(error))
+
+
+def _looked_at(item, parts, waiting):
     kind = NOTEBOOK if is_notebook(item.name) else OTHER
     if item.is_symlink():
         yield Entry(parts, kind, item.path, problem=_LINK)
@@ -159,8 +169,9 @@ def _item(item, parts, waiting):
         if kind == NOTEBOOK:
             yield Entry(parts, kind, item.path, problem="it is a folder, not a notebook")
         else:
-            yield Entry(parts, BOX, item.path)
-            if len(parts) <= MAX_FOLDER_DEPTH:
+            is_deep = len(parts) > MAX_FOLDER_DEPTH
+            yield Entry(parts, BOX, item.path, problem=_DEEP if is_deep else "")
+            if not is_deep:
                 waiting.append((item.path, parts))
     elif not item.is_file(follow_symlinks=False):
         yield Entry(parts, kind, item.path, problem="it is no file, but a pipe or a device")
@@ -176,7 +187,7 @@ def _zip_on_disk(path, parts):
         with open_plain(path) as file:
             yield from _zip_box(file, path, parts, (), _Budget(n_bytes=8 * MAX_BYTES), is_class=False)
     except OSError as error:
-        yield Entry(parts, BOX, path, problem=f"the zip cannot be opened ({error.strerror})")
+        yield Entry(parts, BOX, path, problem=_unopened(error))
 
 
 def _zip_box(file, path, parts, inside, budget, is_class):
@@ -205,7 +216,7 @@ def _in_zip(file, path, parts, inside, budget, is_class):
             yield from _nested(file, member, path, (*place[:-1], place[-1][:-4]), way, own, is_alone)
         else:
             kind = BOX if member.is_folder else NOTEBOOK if is_notebook(member.name) else OTHER
-            note = f"two files in the zip are named {member.name}; the last was taken" if member.twice else ""
+            note = f"two files in the zip are named {member.name[:200]}; the last was taken" if member.twice else ""
             yield Entry(place, kind, path, way, member.modified, problem, note)
 
 
@@ -235,6 +246,10 @@ def _problem(member):
     if member.is_link:
         return _LINK
     return "it is locked with a password: hand it in without one" if member.is_locked else ""
+
+
+def _unopened(error):
+    return f"it cannot be opened ({error.strerror})"
 
 
 def _is_ignored(name):

@@ -25,6 +25,7 @@ _MOODLE = re.compile(r"(.*?)_(\d+)_assignsubmission_[a-z]+(?:_.*|$)", re.DOTALL)
 _CANVAS = re.compile(r"(.+?)(?:_LATE)?_(?!(?:19|20)\d\d_)(\d{3,})_(\d{3,})_.+", re.DOTALL)
 _CANVAS_ANONYMOUS = re.compile(r"(?:LATE_)?(anon_[^_]+)_(\d{3,})_.+", re.DOTALL)
 _COPY = re.compile(r"(?: ?\(\d+\)|-Copy\d+)$")
+LONGEST = 300  # letters of a name in which a sheet is looked for: longer ones would take long
 _EDGE = r"[\s_.,()-]*"
 
 
@@ -60,7 +61,7 @@ def without_sheet(name: str) -> str:
 
 def sheets_in(name: str) -> set[str]:
     """The numbers of the sheets that a name names."""
-    return {number for number in SHEETS if re.search(_whole(_pattern(number)), name, re.IGNORECASE)}
+    return {number for number in SHEETS if re.search(_whole(_pattern(number)), name[:LONGEST], re.IGNORECASE)}
 
 
 @lru_cache
@@ -78,6 +79,8 @@ def _whole(pattern):
 
 def _cut(name, pattern):
     """A name without the words that fit a pattern, and without the signs that held them."""
+    if len(name) > LONGEST:
+        return name
     short = re.sub(rf"{_EDGE}{_whole(pattern)}{_EDGE}", "_", name, flags=re.IGNORECASE)
     return re.sub(r"^[\s_.,-]+|[\s_.,-]+$", "", short) if short != name else name
 
@@ -97,7 +100,7 @@ def _owner(entry, number):
         return ("canvas", found[1]), Owner((found[1],)), entry._replace(modified=int(found[2][:15]))
     if not is_loose:
         return ("folder", top), Owner(_labels(top, number, is_folder=True)), entry
-    if entry.kind == OTHER and top.lower().endswith(BESIDE):
+    if entry.kind == OTHER and (top.lower().endswith(BESIDE) or top.lower().startswith("readme")):
         return None, None, entry
     return ("file", top), Owner(_labels(stem(top), number)), entry
 
@@ -111,20 +114,27 @@ def _labels(name, number, is_folder=False):
 
 
 def _clearer(owners, number):
-    """What the other files make clear: "anna (1)" beside "anna" is Anna's; a word in all names is the sheet's."""
+    """What the other files make clear: "anna (1)" and "anna.pdf" beside "anna.ipynb" are Anna's."""
     files = {key: owner for key, owner in owners.items() if key[0] == "file"}
-    by_stem = {stem(key[1]): key for key in files}
-    for name, key in by_stem.items():
-        base = by_stem.get(_COPY.sub("", name))
-        if base and base != key:
+    notebooks = {stem(name): (kind, name) for kind, name in files if is_notebook(name)}
+    alone = [key for name, key in notebooks.items() if not _rest(name)]  # then all lies in one student's folder
+    for key in files:
+        name = stem(key[1])
+        base = notebooks.get(_COPY.sub("", name)) or notebooks.get(name)
+        if not base and len(alone) == 1 and not is_notebook(key[1]):
+            base = alone[0]
+        if base and base != key and base in owners:
             owners[base].entries += owners.pop(key).entries
-            del files[key]
-    word = SHEETS[number].replace("_", r"[ _-]*")
-    barer = {key: _cut(owner.labels[0], word) for key, owner in files.items()}
-    if len(files) > 1 and all(short and short != files[key].labels[0] for key, short in barer.items()):
-        for key, short in barer.items():
-            files[key].labels = tuple(dict.fromkeys((short, *files[key].labels)))
+    _shorten({key: owners[key] for key in files if key in owners}, SHEETS[number].replace("_", r"[ _-]*"))
     return list(owners.values())
+
+
+def _shorten(files, word):
+    """A word that is in the names of all files is the sheet's, not a student's."""
+    short = {key: _cut(owner.labels[0], word) for key, owner in files.items()}
+    if len(files) > 1 and all(label and label != files[key].labels[0] for key, label in short.items()):
+        for key, label in short.items():
+            files[key].labels = tuple(dict.fromkeys((label, *files[key].labels)))
 
 
 def _listed(entries):

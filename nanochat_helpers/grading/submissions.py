@@ -18,8 +18,9 @@ from .owners import Owner, find_owners, sheets_in, without_sheet
 from .roster import MAX_NAME, Matcher, Student, read_roster
 
 __all__ = ["Student", "Submission", "find_submissions", "missing", "read_roster"]
+MAX_PLACE = 300  # letters of a path that are shown
 CLOSE = 120  # seconds: times nearer than this come from unpacking, not from the student
-LOOKED_INTO = 20  # notebooks of one student that are opened to find the right one
+LOOKED_INTO, LOOKED_BYTES = 20, 32 * 2**20  # notebooks of one student that are opened to find the right one
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def missing(submissions: Iterable[Submission], roster: Iterable[Student]) -> lis
 
 
 def _submission(owner: Owner, master, matcher, where):
-    notes = list(owner.notes)
+    notes = list(map(_readable, owner.notes))
     student, note = matcher.find(map(_readable, owner.labels), owner.ids)
     if note and not matcher.is_empty:
         notes.append(note)
@@ -91,11 +92,11 @@ def _why_nothing(entries):
     for kind in (NOTEBOOK, BOX, OTHER):
         for entry in entries:
             if entry.kind == kind and entry.problem:
-                return entry, f"{_readable(entry.name)} cannot be read: {entry.problem}"
+                return entry, f"{_readable(entry.name)[:MAX_NAME]} cannot be read: {entry.problem}"
     others = sorted(_readable(entry.name)[:MAX_NAME] for entry in entries if entry.kind == OTHER)
     if others:
         return entries[0], f"no notebook was handed in, but {', '.join(others[:5])}{', …' * (len(others) > 5)}"
-    return entries[0], "no notebook was handed in: there is nothing in this folder"
+    return entries[0], "no notebook was handed in: there is nothing in it"
 
 
 def _choose(entries, number) -> tuple[Entry, str]:
@@ -120,7 +121,7 @@ def _named(entry):
 
 def _holds_sheet(entry, number):
     try:
-        raw = read_file(Path(entry.path), entry.inside)
+        raw = read_file(entry.path, entry.inside, LOOKED_BYTES)
     except RejectedError:
         return False
     return bool(re.search(rb'"exercise"\s*:\s*"' + number.encode() + rb"\.", raw))
@@ -156,9 +157,10 @@ def _place(entry, where):
     """Its path below the folder that was named."""
     path = Path(entry.path)
     below = path.relative_to(where).parts if path != where and path.is_relative_to(where) else ()
-    return _readable("/".join((*below, *entry.inside)) or path.name)
+    place = _readable("/".join((*below, *entry.inside)) or path.name)
+    return place if len(place) <= MAX_PLACE else f"{place[: MAX_PLACE // 2]}…{place[-MAX_PLACE // 2 :]}"
 
 
 def _readable(name):
-    """A name as text that can be written: bytes of a file's name that are no UTF-8 are replaced."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """A name as text that can be written: what stands in it for bytes that are no UTF-8 is replaced."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", name)
