@@ -15,7 +15,7 @@ from ..errors import RejectedError
 from .answers import Code, HandedIn, cells_for, take_answers
 from .grades import GRADED, INFRA_ERROR, REJECTED, REVIEW, ExerciseGrade, Grade
 from .master import Master
-from .sandbox import INFRA, Limits, Outcome, Sandbox, Task
+from .sandbox import DONE, INFRA, Limits, Outcome, Sandbox, Task
 from .sheets import source
 from .words import Words
 
@@ -145,7 +145,8 @@ def _answers(exercise: Exercise, cases: Sequence[Case], outcome: Outcome) -> Ans
         for case, (answer, args) in zip(asked, outcome.answers, strict=False)
     ]
     again = came[len(cases)] if len(came) > len(cases) else None
-    ended = "" if len(came) >= len(cases) else outcome.ended
+    early = "crash" if outcome.ended == DONE else outcome.ended  # who says "done" too early is not believed
+    ended = "" if len(came) >= len(cases) else early
     return Answers(tuple(came[: len(cases)]), ended, again=again)
 
 
