@@ -130,5 +130,6 @@ def _span(first, last):
 
 def _reason(grade):
     """Why somebody has to look at a sheet."""
-    answered = [TO_READ] if any(each.answer for each in grade.questions) and grade.status == REVIEW else []
-    return one_line(" ".join([*grade.notes, *answered])) or {INFRA_ERROR: BROKE_OFF}.get(grade.status, "")
+    if grade.notes:
+        return one_line(" ".join(grade.notes))
+    return {INFRA_ERROR: BROKE_OFF, REVIEW: TO_READ}.get(grade.status, "")

@@ -42,6 +42,7 @@ def student_html(grade: Grade, master: Master, title: str) -> str:
         title=title,
         points=points_text(grade, max_score(master)),
         says=SAYS.get(grade.status, ""),
+        notes=grade.notes if grade.status != MISSING else (),
         signatures={each.id: each.signature for each in master.exercises},
         exercises=grade.exercises if grade.status not in SAYS or grade.status == REVIEW else (),
     )
