@@ -96,6 +96,11 @@ def show_faults(title: str, faults: Sequence[str]) -> None:
         print(f"    {each[:200]}", flush=True)
 
 
+def show_left(title: str, run: Run) -> None:
+    """Which processes were left, and when the others were gone."""
+    show_faults(f"{title} (the last other ended after {run.until_gone:.1f} s)", run.left)
+
+
 def show_run(run: Run, n: int) -> None:
     """What one whole run took."""
     if run.code not in WORDS:
@@ -143,7 +148,7 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
     show_run(first, n)
     after = files(folders, folder)
     changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
-    show_faults("processes left", first.left)
+    show_left("processes left", first)
     show_faults("files changed outside of its folder, by whomever", changed)
     show_faults("... by a submission", [path for path in changed if MARK in path])
     show("files left in the temporary folder", len(files([folder / "temporary"], folder)))
@@ -168,22 +173,25 @@ def groups_of(made: Sequence[Made]) -> str:
 
 def repeat(graded: Callable[..., Run], folder: Path, seconds: float, rng: random.Random) -> None:
     """The same again, and once more, killed half-way and resumed: is the table the same?"""
-    table = (folder / "first" / "grades.csv").read_bytes()
     again = graded("again")
-    show("the same batch again", f"{again.seconds:.1f} s, {_same(table, folder / 'again')}")
+    show_same(f"the same batch again ({again.seconds:.0f} s)", folder / "first", folder / "again")
     killed = graded("killed", kill_after=seconds * rng.uniform(0.1, 0.9))
     done = killed.watch.done[-1] if killed.watch.done else 0
+    show_left("processes left by the killed one", killed)
     resumed = graded("killed", "--resume")
-    show(
-        f"killed after {killed.seconds:.0f} s ({done} done), resumed",
-        f"{resumed.seconds:.1f} s, {_same(table, folder / 'killed')}",
-    )
-    show_faults("processes left by the killed one", killed.left)
+    title = f"killed after {killed.seconds:.0f} s ({done} done), resumed ({resumed.seconds:.0f} s)"
+    show_same(title, folder / "first", folder / "killed")
 
 
-def _same(table, out):
-    path = out / "grades.csv"
-    return "byte-identical" if path.exists() and path.read_bytes() == table else "NOT the same"
+def show_same(title: str, one: Path, other: Path) -> None:
+    """Whether two runs gave the same table, and if not, which lines differ."""
+    tables = [path.read_bytes() for path in (one / "grades.csv", other / "grades.csv") if path.exists()]
+    same = len(tables) == 2 and tables[0] == tables[1]
+    show(title, "byte-identical" if same else "NOT the same")
+    lines = [table.decode().splitlines() for table in tables]
+    for pair in zip(*lines, strict=False) if len(lines) == 2 else ():
+        if pair[0] != pair[1]:
+            print(f"    - {pair[0][:400]}\n    + {pair[1][:400]}", flush=True)
 
 
 def compare_speed(options: argparse.Namespace, made: Sequence[Made], folder: Path, ours: float) -> None:

@@ -19,6 +19,7 @@ import psutil
 
 ROOT = Path(__file__).parents[1]
 SEED = "2026"
+PATIENCE = 20.0  # seconds for processes that are about to end
 
 
 @dataclass
@@ -38,11 +39,15 @@ class Watch:
 
 @dataclass(frozen=True)
 class Run:
-    """One call of the command. left: processes that were still there, a second after its end."""
+    """One call of the command. until_gone: seconds after its end until the last of its processes had ended.
+
+    left: those that were there even then, after PATIENCE seconds.
+    """
 
     code: int
     seconds: float
     watch: Watch
+    until_gone: float
     left: tuple[str, ...]
     said: str
 
@@ -73,8 +78,15 @@ def grade(sheet: str, submissions: Path, out: Path, jobs: int, *more: str, kill_
         seconds = time.perf_counter() - began
         ended.set()
         watcher.join()
-    time.sleep(1)
-    return Run(code, seconds, watch, tuple(_children()), said.read_text("utf-8", "replace"))
+    return Run(code, seconds, watch, *_wait_for_the_last(), said.read_text("utf-8", "replace"))
+
+
+def _wait_for_the_last():
+    """Seconds until all processes have ended that the command began, and those that had not by then."""
+    began = time.perf_counter()
+    while (left := tuple(_children())) and time.perf_counter() - began < PATIENCE:
+        time.sleep(0.05)
+    return time.perf_counter() - began, left
 
 
 def _look(pid, journal, watch, ended):

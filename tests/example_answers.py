@@ -79,8 +79,12 @@ class Module:
         self.place: dict[str, int] = {}  # name → its place in the statements
         for home in homes:
             other = Module(Path(importlib.util.find_spec(home).origin), home.rpartition(".")[0])
-            mine = {name: f"my_{name.lstrip('_')}" for name in other.place if not _is_import(other.statements[other.place[name]])}
-            self._add(ast.parse(_renamed(statement, mine)).body[0] for statement in other.statements)
+            mine = {
+                name: f"my_{name.lstrip('_')}"
+                for name in other.place
+                if not _is_import(other.statements[other.place[name]])
+            }
+            self._add(ast.parse(_renamed(_trusting(each), mine)).body[0] for each in other.statements)
         self.tree = _Copied({home.rpartition(".")[2] for home in homes}).visit(self.tree)
         self._add(self.tree.body)
 
@@ -157,6 +161,17 @@ def _bindings(statement) -> Iterator[tuple[ast.stmt, list[str]]]:
 
 def _is_import(statement):
     return isinstance(statement, ast.Import | ast.ImportFrom)
+
+
+def _trusting(statement):
+    """A function without the calls that only look at its parameters: students write none."""
+    if isinstance(statement, ast.FunctionDef):
+        statement.body = [each for each in statement.body if not _is_call(each)]
+    return statement
+
+
+def _is_call(statement):
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
 
 
 class _Copied(ast.NodeTransformer):

@@ -132,6 +132,8 @@ class Author:
         status = REVIEW if group == "right" and self._answer_question(notebook) else GRADED
         if group in ("careless", "hostile"):
             status = self._spoil(notebook, expected, group, fault, student)
+        if any("nanochat_helpers" in source(cell) for cell in notebook["cells"] if role(cell) == "answer"):
+            status = None  # an answer that uses our own package may be looked at
         expected = {each.id: expected.get(each.id, NOT_ATTEMPTED) for each in self.answers.exercises}
         text = _file(notebook, expected, self.rng)
         if group == "broken":
