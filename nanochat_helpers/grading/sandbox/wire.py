@@ -8,11 +8,14 @@ import builtins
 import collections
 import contextlib
 import json
+import math
 import re
 import socket
 import struct
 import sys
 from base64 import b64decode, b64encode
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 from ... import errors
@@ -22,13 +25,35 @@ from ...checks.showing import is_tensor, value_text
 MOST = 1_000_000  # bytes of a frame
 ENTRIES = 50_000  # values within a value
 DEPTH = 50  # lists within lists
+KEYS = 5_000  # entries of a dict or a set: such entries can be chosen so that looking for one takes long
+AXES = 16  # of a tensor
 TEXT, NAME = 2_000, 60  # characters of a text that is only shown, and of a name
 LENGTH = struct.Struct("!I")
 DICTS = {each.__name__: each for each in (dict, collections.OrderedDict, collections.Counter)}
 SEQUENCES = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
+# What data that is none can raise where it is taken apart; RecursionError and torch's own are RuntimeErrors.
+BROKEN = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RuntimeError)
 DTYPES = {"float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"}
+
+
+async def _coroutine():
+    """Does nothing."""
+
+
+def _closed():
+    coroutine = _coroutine()
+    coroutine.close()  # one that is never awaited is a warning
+    return coroutine
+
+
+async def _asynchronous():
+    """Gives nothing."""
+    return
+    yield
+
+
 # What is no data and arrives as an empty thing of its kind: a sentence is said about each of these.
-EMPTY = {
+EMPTY: dict[str, Callable[[], Any]] = {
     "function": lambda: lambda: None,
     "builtin_function_or_method": lambda: len,
     "method": lambda: "".join,
@@ -42,6 +67,8 @@ EMPTY = {
     "dict_keys": {}.keys,
     "dict_values": {}.values,
     "dict_items": {}.items,
+    "coroutine": _closed,
+    "async_generator": _asynchronous,
     "ellipsis": lambda: ...,
     "type": lambda: type,
 }
@@ -116,6 +143,8 @@ def _pack(value, left, depth):
         return _room(value, left)
     if kind is bytes:
         return {"bytes": b64encode(_room(value, left)).decode()}
+    if kind in (set, frozenset, *DICTS.values()) and len(value) > KEYS:
+        raise TooMuch("a dict or a set with too many entries")
     if kind in SEQUENCES.values():
         return {kind.__name__: [_pack(each, left, depth + 1) for each in value]}
     if kind in DICTS.values():
@@ -135,13 +164,19 @@ def _room(text, left):
 
 def _pack_tensor(tensor, left):
     dtype = str(tensor.dtype).removeprefix("torch.")
-    if dtype not in DTYPES:
+    if dtype not in DTYPES or not _is_shape(list(tensor.shape)):
         return _pack_other(tensor)
     left[0] -= tensor.numel()
     if left[0] < 0:
         raise TooMuch("a tensor with too many numbers")
     numbers = tensor.detach().cpu().flatten().tolist()
     return {"tensor": [dtype, list(tensor.shape), [_pack(number, [1], 0) for number in numbers]]}
+
+
+def _is_shape(shape):
+    """Whether a tensor may have this shape; one without numbers may not be large in another direction, either."""
+    sizes = type(shape) is list and len(shape) <= AXES and all(type(size) is int and size >= 0 for size in shape)
+    return sizes and math.prod(max(size, 1) for size in shape) <= ENTRIES
 
 
 def _pack_other(value):
@@ -152,16 +187,17 @@ def _pack_other(value):
 def unpack(data: Any) -> Any:
     """The value that `pack` packed. Raises WireError."""
     try:
-        return _unpack(data, 0)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+        return _unpack(data, [ENTRIES], 0)
+    except BROKEN as error:
         raise WireError(f"no value: {type(error).__name__}") from None
 
 
-def _unpack(data, depth):
+def _unpack(data, left, depth):
+    left[0] -= 1
+    if left[0] < 0 or depth > DEPTH + 1:
+        raise WireError("too many values, or too deep")
     if data is None or type(data) in (bool, str):
         return data
-    if depth > DEPTH + 1:
-        raise WireError("too deep")
     ((kind, inner),) = data.items()
     if kind == "int":
         return int(inner, 16)
@@ -169,22 +205,29 @@ def _unpack(data, depth):
         return float.fromhex(inner)
     if kind == "bytes":
         return b64decode(inner)
+    if kind in (*SEQUENCES, *DICTS) and type(inner) is not list:
+        raise WireError("no list")
+    if kind in ("set", "frozenset", *DICTS) and len(inner) > KEYS:
+        raise WireError("a dict or a set with too many entries")
     if kind in SEQUENCES:
-        return SEQUENCES[kind](_unpack(each, depth + 1) for each in inner)
+        return SEQUENCES[kind]([_unpack(each, left, depth + 1) for each in inner])
     if kind in DICTS:
-        pairs = [(_unpack(key, depth + 1), _unpack(each, depth + 1)) for key, each in inner]
+        pairs = [(_unpack(key, left, depth + 1), _unpack(each, left, depth + 1)) for key, each in inner]
         found = DICTS[kind]()
         dict.update(found, pairs)
         return found
-    return _unpack_tensor(*inner) if kind == "tensor" else _unpack_other(*inner)
+    return _unpack_tensor(left, *inner) if kind == "tensor" else _unpack_other(*inner)
 
 
-def _unpack_tensor(dtype, shape, numbers):
+def _unpack_tensor(left, dtype, shape, numbers):
     import torch
 
-    if dtype not in DTYPES:
-        raise WireError("no such dtype")
-    return torch.tensor([_unpack(each, 0) for each in numbers], dtype=getattr(torch, dtype)).reshape(shape)
+    if dtype not in DTYPES or not _is_shape(shape):
+        raise WireError("no such tensor")
+    flat = [_unpack(each, left, DEPTH) for each in numbers]
+    if not all(type(number) in (bool, int, float) for number in flat):
+        raise WireError("a tensor of other things than numbers")
+    return torch.tensor(flat, dtype=getattr(torch, dtype)).reshape(shape)
 
 
 def _unpack_other(module, name, text):
@@ -218,8 +261,8 @@ def unpack_answer(data: Any) -> tuple[Answer, tuple[Any, ...]]:
         texts = [str(data[name]) for name in ("line", "printed", "unwritten")]
         args = unpack(data["args"])
         value = unpack(data["value"])
-    except (KeyError, TypeError) as broken:
-        raise WireError(f"no answer: {broken}") from None
+    except BROKEN as broken:
+        raise WireError(f"no answer: {type(broken).__name__}") from None
     if type(args) is not tuple:
         raise WireError("no arguments")
     return Answer(value, error, texts[0], texts[1], unwritten=texts[2]), args
@@ -246,13 +289,20 @@ def _unpack_error(kinds, args, said):
     args, said = unpack(args), str(said)[:TEXT]
     known = [_known_error(module, name) for module, name in kinds]
     if known and known[0] is not None:
-        with contextlib.suppress(Exception):
-            return known[0](*args)
-        return known[0].__new__(known[0], *args)
-    parent = next((kind for kind in known if kind is not None), Exception)
-    name = re.sub(r"\W", "_", str(kinds[0][1]))[:NAME] or "_"
-    kind = type(name, (parent,), {"__str__": lambda self: said, "__init__": lambda self: None})
-    return kind.__new__(kind)
+        for make in (known[0], partial(known[0].__new__, known[0])):
+            with contextlib.suppress(Exception):
+                return make(*args)
+    parent = next((kind for kind in known if kind and not issubclass(kind, BaseExceptionGroup)), Exception)
+    kind = _error_class(re.sub(r"\W", "_", str(kinds[0][1]))[:NAME] or "_", parent)
+    error = kind.__new__(kind)
+    error.said = said
+    return error
+
+
+@lru_cache(200)
+def _error_class(name, parent):
+    """The same class for the same name, so that an error is of one kind with the next one like it."""
+    return type(name, (parent,), {"__str__": lambda self: self.said, "__init__": lambda self: None})
 
 
 def _known_error(module, name):
