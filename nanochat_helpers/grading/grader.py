@@ -17,7 +17,7 @@ from .grades import GRADED, INFRA_ERROR, REJECTED, REVIEW, ExerciseGrade, Grade
 from .master import Master
 from .sandbox import DONE, INFRA, Limits, Outcome, Sandbox, Task
 from .sheets import source
-from .words import Words
+from .words import Words, as_sentence, too_long, without_addresses
 
 TRIES = 2  # a fault of the grader may be gone at the second try
 HIDDEN = "nanochat_helpers.checks.sheets"  # the references and their relatives
@@ -71,6 +71,8 @@ class Grader:
         if exercise.id not in handed_in.attempted:
             return not_attempted(exercise, len(cases))
         codes = cells_for(handed_in, self.master, exercise.id)
+        if said := too_long(codes):
+            return _result(exercise, FAILED, said, len(cases))
         task = _task(exercise, codes, cases)
         for _ in range(TRIES):
             outcome = self._sandbox.run(task)
@@ -91,7 +93,8 @@ class Grader:
         result = judge(exercise, cases, expected, came, self.limits.seconds, (), checks="checks")
         if came.ended and not result.expected:  # all that came until then was right
             result = replace(result, status=FAILED, sentence=_join(result, words.why_it_ended(), came))
-        return replace(words.explained(result, came), notes=(*words.notes(), *answers_notes(exercise, came)))
+        noted = replace(words.explained(result, came), notes=(*words.notes(), *answers_notes(exercise, came)))
+        return without_addresses(noted)
 
     def _right(self, exercise):
         if exercise.id not in self._expected:
@@ -156,4 +159,4 @@ def _changed(exercise, case, args):
 
 def _join(result, why, came):
     done = f"{result.n_passed} of {result.n_cases} checks came out right"
-    return f"{done}, then it ended: {why}" if came.answers else why
+    return f"{done}, then it ended: {why}" if came.answers else as_sentence(why)

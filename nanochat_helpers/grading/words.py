@@ -4,6 +4,8 @@ In: an exercise, what was handed in, and what came out of the sandbox. Out: sent
 said elsewhere: see `checks.faults`.
 """
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,7 +14,12 @@ from ..checks.exercise import Exercise
 from ..checks.result import FAILED, CheckResult
 from .answers import Code, HandedIn
 from .sandbox import Limits, Outcome, Problem
+from .sandbox.child import TOO_LARGE
 
+LONGEST = 300_000  # characters of code, all cells of an exercise together
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+NO_MEMORY = re.compile("(?i)can('t|not) allocate memory")
+TOO_LARGE_SAID = "The answer is too large to be looked at, or it holds itself. What grows so large?"
 ENDS_PYTHON = ("SystemExit", "KeyboardInterrupt", "GeneratorExit")
 
 
@@ -30,7 +37,7 @@ class Words:
         """Why the function could not be called at all, or ""."""
         found, own = self.outcome.found, self._own_problem()
         if found is None:
-            return f"{self._where_it_ended()}{self.why_it_ended()}"
+            return as_sentence(f"{self._where_it_ended()}{self.why_it_ended()}")
         if own and own.error in ENDS_PYTHON:
             return f"The answer cell ends Python itself{_at(own)}: take that line out."
         if not found.get("there"):
@@ -49,10 +56,12 @@ class Words:
 
     def explained(self, result: CheckResult, came: Answers) -> CheckResult:
         """A result with more words where an error has a reason that lies outside of the function."""
+        if result.status == FAILED and result.got == TOO_LARGE["other"][2]:
+            return replace(result, sentence=result.sentence.partition(". ")[0] + f". {TOO_LARGE_SAID}")
         error = next((answer.error for answer in came.answers if answer.error is not None), None)
         if result.status != FAILED or error is None:
             return result
-        if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
             over = f"It took over {self.limits.memory_mb:,} MB of memory. What grows so large?"
             return replace(result, sentence=over, misconception="", hints=())
         if isinstance(error, NameError) and (more := self._about_name(str(error))):
@@ -79,7 +88,7 @@ class Words:
     def _not_there(self, found, own):
         name, near = self.exercise.name, str(found.get("near") or "")[:60]
         if own and own.error in ("SyntaxError", "IndentationError", "TabError"):
-            return f"The answer cell is no Python yet{_at(own)}: {own.said}. Nothing in this cell was run."
+            return f"The answer cell is no Python yet{_at(own)}: {_stopped(own.said)} Nothing in this cell was run."
         if near:
             return f"Expected a function `{name}`, found `{near}`; did you mean `{name}`? Then rename it."
         if own:
@@ -105,6 +114,30 @@ class Words:
                 "put it into the answer cell."
             )
         return "Does the sheet still work after “Restart and run all”? Only what stands in its cells then exists."
+
+
+def too_long(codes: Sequence[Code]) -> str:
+    """Why these cells are not even run, or ""."""
+    size = sum(len(json.dumps(code.source)) for code in codes)
+    if size <= LONGEST:
+        return ""
+    return f"The code is far too long to be run: about {size:,} characters. What was pasted into it?"
+
+
+def without_addresses(result: CheckResult) -> CheckResult:
+    """A result without places in the memory (`<object at 0x7f…>`), which are others each time."""
+    texts = {name: ADDRESS.sub("", getattr(result, name)) for name in ("sentence", "got")}
+    return replace(result, **texts, notes=tuple(ADDRESS.sub("", note) for note in result.notes))
+
+
+def as_sentence(text: str) -> str:
+    """The text with a capital letter at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def _stopped(text):
+    """The text with a mark at its end."""
+    return text if text.endswith(("?", ".")) else f"{text}."
 
 
 def _at(problem):

@@ -7,7 +7,6 @@ itself for each task; `walls` says what a copy may do, `child` what it does, `wi
 import contextlib
 import os
 import secrets
-import select
 import shutil
 import socket
 import subprocess
@@ -144,6 +143,8 @@ class Sandbox:
     # --- the warm process
 
     def _start(self):
+        if self._process is not None and self._process.poll() is not None:
+            self.close()  # it was ended between two tasks
         while self._process is None:
             self._launch()
             try:
@@ -196,7 +197,7 @@ class Sandbox:
             with other:
                 socket.send_fds(self._socket, [b"!"], [other.fileno()])
             heard = _Heard(secrets.token_hex(8))
-            wire.send(own, self._told(task, heard.nonce))
+            wire.send(own, self._told(task, heard.nonce), wire.MOST_TOLD)
             self._listen(own, heard)
         ended = self._how_it_ended()
         return Outcome(
@@ -215,8 +216,7 @@ class Sandbox:
         end = time.monotonic() + self.limits.seconds * PATIENCE + GRACE
         try:
             while not heard.ended:
-                channel.settimeout(max(end - time.monotonic(), 0.01))
-                message = wire.receive(channel)
+                message = wire.receive(channel, end)
                 if message is None:
                     return
                 _take(message, heard)
@@ -224,10 +224,7 @@ class Sandbox:
             heard.ended = heard.ended or "crash"
 
     def _how_it_ended(self):
-        ready, _, _ = select.select([self._socket], [], [], self.limits.seconds * PATIENCE + GRACE)
-        if not ready:
-            raise TimeoutError("the warm process does not answer")
-        ended = wire.receive(self._socket)
+        ended = wire.receive(self._socket, time.monotonic() + self.limits.seconds * PATIENCE + GRACE)
         if ended is None:
             raise wire.WireError("the warm process has ended")
         return ended
@@ -242,18 +239,26 @@ def _take(message, heard):
         if heard.n_bytes > MOST:
             raise wire.WireError("too many messages")
         if "cell" in message:
-            heard.last_cell = int(message["cell"])
+            heard.last_cell = max(heard.last_cell, int(message["cell"]))
         elif "problem" in message:
             place, error, said, line = message["problem"]
             heard.problems.append(Problem(int(place), str(error)[:60], str(said)[:300], _line(line)))
         elif "found" in message:
-            heard.found = dict(message["found"])
+            heard.found = _found(**message["found"])
         elif "answer" in message:
             heard.answers.append(wire.unpack_answer(message["answer"]))
         else:
             heard.ended = str(message["ended"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise wire.WireError(f"no message: {error}") from None
+    except wire.BROKEN as error:
+        raise wire.WireError(f"no message: {type(error).__name__}") from None
+
+
+def _found(there, objection, near, others):
+    """What a child says of the function, cut to size."""
+    return {
+        "there": there is True, "objection": str(objection)[:1000], "near": str(near)[:60],
+        "others": [str(other)[:60] for other in list(others)[:20]],
+    }  # fmt: skip
 
 
 def _line(line):

@@ -22,6 +22,7 @@ from ...checks.calling import call, is_students
 from ...checks.exercise import Case, Exercise, call_directly
 from ...checks.faults import objection
 from ...checks.limits import DEPTH, Printed
+from ...checks.showing import kind, value_text
 from . import wire
 
 MOST_PRINTED = 1_000_000  # characters, all together
@@ -46,7 +47,7 @@ class Capped(Printed):
 
 def run(channel: socket.socket) -> None:
     """Do the task that comes through the channel, and end this process."""
-    task = wire.receive(channel)
+    task = wire.receive(channel, most=wire.MOST_TOLD)
     nonce = task["nonce"]
 
     def tell(**message):
@@ -103,7 +104,8 @@ def _compiled(source, file):
     try:
         return compile(source, file, "exec")
     except SyntaxError:
-        if not any(_is_jupyters(line.strip()) for line in source.split("\n")):
+        is_indented = source.lstrip("\n").startswith((" ", "\t"))  # Jupyter takes that away
+        if not (is_indented or any(_is_jupyters(line.strip()) for line in source.split("\n"))):
             raise
     from IPython.core.inputtransformer2 import TransformerManager
 
@@ -111,7 +113,7 @@ def _compiled(source, file):
 
 
 def _is_jupyters(line):
-    return line.startswith(("%", "!", "?")) or line.endswith("?")
+    return line.startswith(("%", "!", "?", ">>>", "In [")) or line.endswith("?")
 
 
 class Shell:
@@ -119,7 +121,9 @@ class Shell:
 
     def system(self, command: str) -> None:
         """What `!command` does."""
-        raise PermissionError(f"the network is off while a sheet is graded, so !{command[:40]} cannot run")
+        raise PermissionError(
+            f"!{command[:40]} cannot run: no programs while a sheet is graded, and the network is off"
+        )
 
     getoutput = system
 
@@ -175,10 +179,18 @@ def _what_is_there(exercise, names):
     there = exercise.name in names
     return {
         "there": there,
-        "objection": (objection(exercise, names[exercise.name]) or "")[:1000] if there else "",
+        "objection": _objection(exercise, names[exercise.name])[:1000] if there else "",
         "near": next((name for name in own if [name.lower()] == near), ""),
         "others": own[:20],
     }
+
+
+def _objection(exercise, function):
+    """Why it cannot be called, or ""."""
+    if callable(function):
+        return objection(exercise, function) or ""
+    is_now = f"{kind(function)} ({value_text(function, 40)})"
+    return f"At the end, `{exercise.name}` is no function, but {is_now}: give that value another name."
 
 
 def _answer(exercise, function, cases, printed, tell):

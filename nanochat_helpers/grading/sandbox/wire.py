@@ -13,6 +13,7 @@ import re
 import socket
 import struct
 import sys
+import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -22,7 +23,7 @@ from ... import errors
 from ...checks.calling import Answer
 from ...checks.showing import is_tensor, value_text
 
-MOST = 1_000_000  # bytes of a frame
+MOST, MOST_TOLD = 1_000_000, 100_000_000  # bytes of a frame; of the grader's own
 ENTRIES = 50_000  # values within a value
 DEPTH = 50  # lists within lists
 KEYS = 5_000  # entries of a dict or a set: such entries can be chosen so that looking for one takes long
@@ -85,31 +86,33 @@ class TooMuch(WireError):
 # --- frames
 
 
-def send(channel: socket.socket, message: Any) -> None:
+def send(channel: socket.socket, message: Any, most: int = MOST) -> None:
     """Send one message. Raises TooMuch, and OSError where nobody listens."""
     data = json.dumps(message, ensure_ascii=True).encode()
-    if len(data) > MOST:
+    if len(data) > most:
         raise TooMuch(f"{len(data):,} bytes")
     channel.sendall(LENGTH.pack(len(data)) + data)
 
 
-def receive(channel: socket.socket) -> Any:
-    """The next message; None at the end. Raises WireError, and TimeoutError where the channel has a timeout."""
-    head = _exactly(channel, LENGTH.size)
+def receive(channel: socket.socket, end: float | None = None, most: int = MOST) -> Any:
+    """The next message; None at the end. Raises WireError, and TimeoutError after `end`, by time.monotonic()."""
+    head = _exactly(channel, LENGTH.size, end)
     if not head:
         return None
     (length,) = LENGTH.unpack(head)
-    if length > MOST:
+    if length > most:
         raise WireError(f"a frame of {length:,} bytes")
     try:
-        return json.loads(_exactly(channel, length))
+        return json.loads(_exactly(channel, length, end))
     except (ValueError, RecursionError) as error:
         raise WireError(f"no JSON: {error}") from None
 
 
-def _exactly(channel, length):
+def _exactly(channel, length, end):
     data = bytearray()
     while len(data) < length:
+        if end is not None:
+            channel.settimeout(max(end - time.monotonic(), 0.001))
         piece = channel.recv(min(length - len(data), 65536))
         if not piece:
             if data:
