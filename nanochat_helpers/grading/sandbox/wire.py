@@ -112,7 +112,9 @@ def _exactly(channel, length, end):
     data = bytearray()
     while len(data) < length:
         if end is not None:
-            channel.settimeout(max(end - time.monotonic(), 0.001))
+            if (left := end - time.monotonic()) <= 0:
+                raise TimeoutError("the time is over")
+            channel.settimeout(left)
         piece = channel.recv(min(length - len(data), 65536))
         if not piece:
             if data:
