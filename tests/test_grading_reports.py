@@ -367,6 +367,13 @@ def test_answers_are_written_as_handed_in(tmp_path):
     assert code == exercise_grade(2, 0).code
 
 
+def test_where_nothing_was_written_there_is_no_answer(tmp_path):
+    grade = make("anna", "idle")
+    empty = tuple(replace(each, code=" \n") for each in grade.exercises)
+    write(tmp_path, [grade, replace(grade, student="ben", exercises=empty)])
+    assert not (tmp_path / "answers").exists()
+
+
 def test_gradescope_gets_a_test_for_each_exercise(tmp_path):
     grade = make("anna", ["right", 0, "idle", "right", "right"], REVIEW, ["so"], notes=("Cell 3 is new.",))
     data = json.loads((write(tmp_path, [grade]) / "gradescope" / "anna" / "results.json").read_text("utf-8"))

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from xml.sax.saxutils import escape, quoteattr
 
 from ...checks.result import NOT_ATTEMPTED, PASSED
-from ..grades import INFRA_ERROR, MISSING, REJECTED, Grade
+from ..grades import INFRA_ERROR, REJECTED, Grade
 from .files import Folder
 from .gradescope import result_text
 from .text import one_line
@@ -70,7 +70,7 @@ def _case(grade, exercise, counts):
 def _kind(grade, exercise):
     if grade.status in (INFRA_ERROR, REJECTED):
         return "errors"
-    if grade.status == MISSING or exercise.result.status == NOT_ATTEMPTED:
+    if exercise.result.status == NOT_ATTEMPTED:
         return "skipped"
     return "" if exercise.result.status == PASSED else "failures"
 
