@@ -77,16 +77,43 @@ def test_a_zip_with_large_numbers_is_read():
     assert len(members(io.BytesIO(many), 100_000)) == 66_000
 
 
-def test_large_numbers_of_a_member_come_from_its_extra_field():
+def with_large_numbers(*numbers):
+    """A zip with the member "a" (b"text"), whose size, packed size and offset stand in its extra field."""
     raw = bytearray(packed({"a": b"text"}, zipfile.ZIP_STORED))
     at = raw.index(b"PK\1\2")
-    field = struct.pack("<HHQQ", 1, 16, 4, 4)
+    field = struct.pack(f"<HH{len(numbers)}Q", 1, 8 * len(numbers), *numbers)
     raw[at + 20 : at + 28] = b"\xff" * 8
+    raw[at + 42 : at + 46] = b"\xff" * 4
     raw[at + 30 : at + 32] = struct.pack("<H", len(field))
     raw[at + 47 : at + 47] = field
     end = raw.rindex(b"PK\5\6")
     raw[end + 12 : end + 16] = struct.pack("<I", end - at)
-    assert contents(bytes(raw)) == {"a": b"text"}
+    return bytes(raw)
+
+
+def test_large_numbers_of_a_member_come_from_its_extra_field():
+    assert contents(with_large_numbers(4, 4, 0)) == {"a": b"text"}
+
+
+@pytest.mark.parametrize(
+    "numbers", [(4, 4, 2**63), (4, 2**64 - 1, 0), (2**62, 4, 0), (4, 4, 2**61), (4, 2**61, 0), (4, 4, 2**44)]
+)
+def test_numbers_that_no_file_can_have_are_refused(numbers):
+    with pytest.raises(RejectedError):
+        contents(with_large_numbers(*numbers))
+
+
+def test_a_directory_in_which_something_else_stands_is_refused():
+    raw = packed({"a": b"text", "b": b"text"})
+    with pytest.raises(RejectedError, match="the zip is damaged"):
+        contents(raw[: raw.rindex(b"PK\1\2")] + b"PK\1\3" + raw[raw.rindex(b"PK\1\2") + 4 :])
+
+
+@pytest.mark.parametrize("flag", [1, 0x40, 0x2000])
+def test_a_locked_member_is_marked(flag):
+    raw = bytearray(packed({"a": b"text"}))
+    raw[raw.index(b"PK\1\2") + 8 : raw.index(b"PK\1\2") + 10] = struct.pack("<H", flag)
+    assert members(io.BytesIO(raw), 9)["a"].is_locked
 
 
 def test_more_members_than_the_limit_are_refused():

@@ -102,17 +102,34 @@ _BUDGET = entries._Budget
 
 def test_one_students_zips_cannot_use_up_what_others_may_unpack(tmp_path, monkeypatch):
     monkeypatch.setattr(entries, "MAX_BYTES", 40_000)
-    monkeypatch.setattr(entries, "_Budget", lambda files=99, n_bytes=40_000: _budget(files, n_bytes))
-    large = zipped({"x.ipynb": os.urandom(15_000)})
-    greedy = {f"{n}.zip": large for n in range(4)}
+    monkeypatch.setattr(entries, "_Budget", lambda files=6, n_bytes=40_000: _budget(files, n_bytes))
+    large, many = zipped({"x.ipynb": os.urandom(15_000)}), zipped({f"{n}.ipynb": b"" for n in range(4)})
+    greedy = zipped({"1.zip": large, "2.zip": large})  # 30 kB, and then 15 kB again
     save(
         tmp_path,
-        {"all.zip": zipped({"anna.zip": large, "ben.zip": zipped(dict(list(greedy.items())[:2])), "c.zip": large})},
+        {"all.zip": zipped({"a.zip": large, "b.zip": greedy, "c.zip": zipped({"1.zip": many}), "d.zip": many})},
     )
-    assert not [each for each in list_entries(tmp_path / "all.zip") if each.problem and each.parts[0] != "ben"]
-    save(tmp_path / "deep", {"all.zip": zipped({"anna.zip": large, "ben.zip": zipped({"more.zip": zipped(greedy)})})})
-    found = list_entries(tmp_path / "deep" / "all.zip")
-    assert {each.parts[0] for each in found if each.problem} == {"ben"}
+    assert _problems(tmp_path / "all.zip") == {
+        ("b", "1"): "it is larger than 0 MB",
+        ("b", "2"): "it is larger than 0 MB",
+    }
+    save(tmp_path, {"all.zip": zipped({"c.zip": zipped({"1.zip": many, "2.zip": many}), "d.zip": many, "e.zip": many})})
+    assert _problems(tmp_path / "all.zip") == {("c", "2"): "the zip holds more than 0 files"}
+    save(tmp_path, {"export.zip": zipped({"all.zip": zipped({f"{n}.zip": many for n in range(3)})})})
+    assert not _problems(tmp_path / "export.zip")
+
+
+def test_a_member_with_an_impossible_place_takes_no_other_with_it(tmp_path):
+    raw = bytearray(zipped({"a.zip": zipped({"x.ipynb": b"x"}), "b.zip": zipped({"x.ipynb": b"x"})}))
+    at = raw.rindex(b"PK\1\2")
+    raw[at + 42 : at + 46] = b"\xfe\xff\xff\xff"
+    (tmp_path / "all.zip").write_bytes(raw)
+    found = list_entries(tmp_path / "all.zip")
+    assert len([each for each in found if each.problem]) == 1 and [each for each in found if each.kind == NOTEBOOK]
+
+
+def _problems(where):
+    return {each.parts: each.problem for each in list_entries(where) if each.problem}
 
 
 @pytest.mark.parametrize(

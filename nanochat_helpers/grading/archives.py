@@ -15,6 +15,7 @@ from ..errors import RejectedError
 MAX_BYTES = 256 * 2**20  # of one file
 MAX_DIRECTORY = 64 * 2**20  # of the list of members
 CHUNK = 2**18
+MAX_NUMBER = 2**40  # no real size or place in a file; a system refuses to go there
 # A file that is packed tighter than this and is larger than that was made to fill the memory.
 MAX_RATIO, RATIO_FROM = 200, 128 * 2**20
 DAMAGED = "the zip is damaged"
@@ -182,7 +183,7 @@ def _large_numbers(numbers, field):
     """The numbers that did not fit into four bytes, in the order in which Zip64 keeps them."""
     room = io.BytesIO(field)
     found = [int.from_bytes(room.read(8), "little") if number == _LARGE and field else number for number in numbers]
-    if max(found) >= 2**62:
+    if max(found) >= MAX_NUMBER:
         raise RejectedError(DAMAGED)
     return found
 
