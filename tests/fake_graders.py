@@ -82,6 +82,10 @@ class FakeGrader:
             (self.notes / "gate").read_bytes()
         return GRADED
 
+    def _ends_its_parent(self):
+        os.kill(os.getppid(), signal.SIGKILL)
+        threading.Event().wait()
+
     def _garbage(self):
         os.write(int(sys.argv[1]), b"\xff" * 5000)
         return GRADED

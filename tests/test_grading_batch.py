@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from nanochat_helpers.errors import GradingError, RejectedError
-from nanochat_helpers.grading.batch import run_batch, workers
+from nanochat_helpers.grading.batch import workers
+from nanochat_helpers.grading.batch.batching import run_batch
 from nanochat_helpers.grading.batch.flow import flow
 from nanochat_helpers.grading.batch.folder import Asked, RunFolder
 from nanochat_helpers.grading.batch.job import Job
@@ -213,7 +214,7 @@ import io, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from test_grading_batch import MASTER, HandedIn
-from nanochat_helpers.grading.batch import run_batch
+from nanochat_helpers.grading.batch.batching import run_batch
 from nanochat_helpers.grading.batch.folder import Asked, RunFolder
 from nanochat_helpers.grading.batch.todo import Todo
 todo = Todo(MASTER, [HandedIn(f"s{n:02}", "waits" if n == 12 else f"fine {n * 'x'}") for n in range(20)])

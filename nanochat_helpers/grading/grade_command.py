@@ -14,7 +14,7 @@ from typing import TextIO
 from .. import __version__
 from ..errors import GradingError
 from ..views.markup import count
-from .batch import run_batch
+from .batch.batching import run_batch
 from .batch.folder import Asked, RunFolder
 from .batch.job import MAKE_GRADER
 from .batch.progress import duration
@@ -124,4 +124,4 @@ def _summary(counts, seconds, out):
     n, done = sum(counts.values()), counts[GRADED]
     rest = [f"{counts[status]} {words}" for status, words in WORDS.items() if counts[status]]
     parts = ", ".join([f"{done} of {count(n, 'student')} graded", *rest])
-    return f"{parts}, in {duration(seconds)}: see {out / 'index.html'}"
+    return f"{parts}, in {duration(seconds)}: see {out / 'class.html'}"
