@@ -30,6 +30,7 @@ from nanochat_helpers.grading.grades import (
 )
 from nanochat_helpers.grading.master import find_master
 from nanochat_helpers.grading.reports import Run, files, write_reports
+from nanochat_helpers.grading.reports.pages import heading
 from nanochat_helpers.grading.reports.text import cell, clean, file_name, one_line
 from nanochat_helpers.grading.roster import Student
 
@@ -154,7 +155,7 @@ def test_notes_name_each_exercise_that_failed(tmp_path):
     ]
     assert notes.startswith("Cell 3 is new. | 03.1: ")
     assert exercise_grade(0, 0).result.misconception in notes
-    assert "03.5: Write best_tokens where" in notes
+    assert notes.endswith(" | 03.5: not attempted")
     assert "03.2" not in notes
 
 
@@ -430,6 +431,17 @@ def test_a_students_page_says_what_a_status_means(tmp_path, status, says):
     assert says in text
     assert ("0 of 16 points" in text) == (status in (REJECTED, REVIEW))
     assert ("Asked for" in text) == (status == REVIEW)
+
+
+def test_points_that_are_final_are_not_called_so_far(tmp_path):
+    text = student_text(tmp_path, make("anna"))
+    assert "13 of 16 points" in text and "so far" not in text
+
+
+def test_a_question_is_named_without_its_points_which_stand_beside_it():
+    titles = ["03.6 · Why?", "03.6 · Why? (3 points)", "03.6 · Why? (3 points, read by your teacher)"]
+    assert {heading(title) for title in titles} == {"03.6 · Why?"}
+    assert heading("Why (really)") == "Why (really)"
 
 
 def test_an_answer_to_a_question_is_shown_to_its_student(tmp_path):

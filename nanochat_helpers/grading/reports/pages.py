@@ -30,7 +30,7 @@ def prose(text: str) -> Markup:
 
 def heading(title: str) -> str:
     """A title of the sheet without its points, which stand beside it: "03.6 · Which model?"."""
-    return re.sub(r" \(\d+ points?\)$", "", one_line(title))
+    return re.sub(r" \(\d+ points?\b[^()]*\)$", "", one_line(title))
 
 
 def student_page(name: str) -> str:

@@ -10,7 +10,7 @@ import html
 import io
 from collections.abc import Mapping, Sequence
 
-from ...checks.result import PASSED
+from ...checks.result import NOT_ATTEMPTED, PASSED
 from ..grades import INFRA_ERROR, MISSING, REJECTED, ExerciseGrade, Grade
 from ..master import Master
 from ..roster import EMAIL
@@ -69,6 +69,8 @@ def max_score(master: Master) -> int:
 def said(exercise: ExerciseGrade, limit: int = SENTENCE) -> str:
     """What was found out about an exercise that did not pass, on one line."""
     result = exercise.result
+    if result.status == NOT_ATTEMPTED:
+        return f"{exercise.id}: not attempted"
     known = f" ({result.misconception})" if result.misconception else ""
     return f"{exercise.id}: {one_line(result.sentence.replace('`', ''), limit)}{known}"
 
@@ -124,7 +126,6 @@ def _feedback(grade):
     lines = [*grade.notes]
     if grade.status not in (*NOTHING_GRADED, REJECTED):
         lines += [_exercise_line(each) for each in grade.exercises]
-        lines += [f"{each.title}: your teacher reads it." for each in grade.questions if each.answer]
     return cell("<br>".join(html.escape(one_line(line, 400)) for line in lines), 8_000)
 
 
@@ -133,5 +134,7 @@ def _exercise_line(exercise):
     head = f"{exercise.id} {result.title}: {exercise.points} of {exercise.max_points}."
     if result.status == PASSED:
         return head
+    if result.status == NOT_ATTEMPTED:
+        return f"{head} Not attempted yet."
     hint = f" Hint: {result.hints[0]}" if result.hints else ""
     return f"{head} {result.sentence}{hint}".replace("`", "")
