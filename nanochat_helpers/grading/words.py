@@ -89,6 +89,9 @@ class Words:
         name, near = self.exercise.name, str(found.get("near") or "")[:60]
         if own and own.error in ("SyntaxError", "IndentationError", "TabError"):
             return f"The answer cell is no Python yet{_at(own)}: {_stopped(own.said)} Nothing in this cell was run."
+        if other := next((n for n, code in self.handed_in.answers.items() if f"def {name}(" in code), ""):
+            if other != self.exercise.id:
+                return f"`{name}` stands in the answer cell of {other}: move it into that of {self.exercise.id}."
         if near:
             return f"Expected a function `{name}`, found `{near}`; did you mean `{name}`? Then rename it."
         if own:
@@ -108,6 +111,10 @@ class Words:
     def _about_name(self, said):
         """Where a name that is missing may come from."""
         name = said.split("'")[1] if said.count("'") >= 2 else ""
+        broken = {problem.cell: problem for problem in self.outcome.problems}
+        for place, code in enumerate(self.codes):
+            if place in broken and code.exercise != self.exercise.id and f"def {name}(" in code.source:
+                return f"`{name}` stands in {code.label}, which stops itself{_at(broken[place])}: begin there."
         if name in self.handed_in.elsewhere:
             return (
                 f"`{name}` stands in {self.handed_in.elsewhere[name]}, and only answer cells are graded: "

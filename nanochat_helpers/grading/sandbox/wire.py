@@ -174,7 +174,10 @@ def _pack_tensor(tensor, left):
     left[0] -= tensor.numel()
     if left[0] < 0:
         raise TooMuch("a tensor with too many numbers")
-    numbers = tensor.detach().cpu().flatten().tolist()
+    try:
+        numbers = tensor.detach().cpu().flatten().tolist()
+    except (RuntimeError, NotImplementedError):  # a sparse one, or one without numbers ("meta")
+        return _pack_other(tensor)
     return {"tensor": [dtype, list(tensor.shape), [_pack(number, [1], 0) for number in numbers]]}
 
 
