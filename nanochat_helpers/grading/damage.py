@@ -11,7 +11,9 @@ from typing import Any
 
 from ..errors import RejectedError
 
-LARGE = 20_000_000  # bytes from which the outputs are cut out before the file is read: that needs little memory
+LARGE = 5_000_000  # bytes from which the outputs are cut out before the file is read: that needs little memory
+MOST = 20_000_000  # bytes without outputs; a class writes some thousands
+MOST_TOKENS = 5_000_000  # texts and brackets of a file; 100 MB of printed lines have about half of them
 LONGEST_NUMBER = 400  # digits; no notebook has such numbers, and to read one takes time
 KINDS = ("code", "markdown", "raw")
 AGAIN = "Save the notebook and hand it in again."
@@ -52,6 +54,8 @@ def read_cells(raw: bytes) -> tuple[list[Cell], list[str]]:
     data = _utf8(raw)
     if len(data) > LARGE:
         data = without_outputs(data)
+        if len(data) > MOST:
+            raise RejectedError(f"The notebook is too large: {len(data) // 10**6} MB without its outputs. {AGAIN}")
     text = data.decode("utf-8", "replace")
     found = [_cell(each) for each in _cells_in(_json(text, raw))]
     cells = [cell for cell in found if cell is not None]
@@ -76,21 +80,31 @@ def _utf8(raw):
 
 
 def without_outputs(data: bytes) -> bytes:
-    """JSON with empty lists in place of stored outputs, and as many lines as before."""
+    """JSON with empty lists in place of stored outputs, and as many lines as before. Raises RejectedError."""
     kept, begin, depth = [], 0, 0
-    for token in TOKENS.finditer(data):
-        if token["open"] or token["large"]:
-            if depth or token["large"]:
-                depth += 1
+    for number, token in enumerate(TOKENS.finditer(data)):
+        kind = token.lastgroup
+        if number > MOST_TOKENS:
+            raise RejectedError(f"The notebook holds too many outputs: clear all outputs in Jupyter. {AGAIN}")
+        if kind == "large" or (kind == "open" and depth):
+            depth += 1
             if depth == 1:
                 kept.append(data[begin : token.end()])
                 begin = token.end()
-        elif token["close"] and depth:
+        elif kind == "close" and depth:
             depth -= 1
             if depth == 0:
+                _refuse_swallowed(data, begin, token.start())
                 kept.append(b"\n" * data.count(b"\n", begin, token.start()))
                 begin = token.start()
     return b"".join([*kept, data[begin:]])
+
+
+def _refuse_swallowed(data, begin, end):
+    """Raise RejectedError where outputs seem to hold a cell: then a bracket or a quote is lost in them."""
+    if any(data.find(key, begin, end) >= 0 for key in (b'"cell_type"', b'"source"')):
+        line = data.count(b"\n", 0, begin) + 1
+        raise RejectedError(f"The outputs that begin in line {line} are damaged: clear all outputs in Jupyter. {AGAIN}")
 
 
 def _json(text, raw):
