@@ -7,7 +7,6 @@ itself for each task; `walls` says what a copy may do, `child` what it does, `wi
 import contextlib
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -137,7 +136,7 @@ class Sandbox:
                 self._process.wait(1)
             self._process.kill()
             self._process.wait()
-            shutil.rmtree(self._root, ignore_errors=True)
+            clear_away(self._root)
         self._process = self._socket = self._root = None
 
     # --- the warm process
@@ -230,6 +229,15 @@ class Sandbox:
         return ended
 
 
+def clear_away(folder: Path) -> None:
+    """Take away a folder, also where somebody made that hard: a thousand folders deep, or without rights."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()  # mostly it is empty
+        return
+    for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+        subprocess.run([*command, folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
 def _take(message, heard):
     """Note one message of a child. Raises WireError for what is none."""
     try:
@@ -298,8 +306,16 @@ def _packages():
 
 def _shown():
     """The files and folders that Python needs."""
-    python = [sys.prefix, sys.base_prefix, sys.exec_prefix, "/usr/lib", "/usr/share/zoneinfo", "/lib", "/lib64"]
-    paths = [*map(Path, python), PACKAGE, *_packages(), Path("/etc/ld.so.cache"), Path("/etc/localtime")]
+    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, "/usr", "/"}  # the whole of one may hold a home, too
+    python = [Path(prefix, name) for prefix in sorted(prefixes) for name in ("lib", "lib64")]
+    paths = [
+        *python,
+        Path("/usr/share/zoneinfo"),
+        PACKAGE,
+        *_packages(),
+        Path("/etc/ld.so.cache"),
+        Path("/etc/localtime"),
+    ]
     return [path.absolute() for path in paths]
 
 

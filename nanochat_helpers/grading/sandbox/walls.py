@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 FOLDER = "/sheet"  # the student's own, empty and thrown away
-FOLDER_MB, FILE_MB, OPEN_FILES = 32, 16, 64
+FOLDER_MB, FILE_MB, OPEN_FILES, FILES = 32, 16, 64, 4000
 
 NEW_NS, NEW_UTS, NEW_IPC, NEW_USER, NEW_PID, NEW_NET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 BIND, REC, PRIVATE, NOSUID, NODEV, DETACH = 4096, 16384, 1 << 18, 2, 4, 2
@@ -94,7 +94,8 @@ def _read_only(root):
 
 
 def _mount_memory(place, megabytes):
-    _call("mount", b"tmpfs", str(place).encode(), b"tmpfs", NOSUID | NODEV, f"size={megabytes}m,mode=755".encode())
+    options = f"size={megabytes}m,nr_inodes={FILES},mode=755".encode()
+    _call("mount", b"tmpfs", str(place).encode(), b"tmpfs", NOSUID | NODEV, options)
 
 
 def _outermost(paths):
@@ -157,11 +158,29 @@ _CALLS = {
     "swapon": (167, 224), "acct": (163, 89), "quotactl": (179, 60), "mknod": (133, 0), "mknodat": (259, 33),
     "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265), "personality": (135, 92),
     "sethostname": (170, 161), "setdomainname": (171, 162), "setsid": (112, 157), "setpgid": (109, 154),
+    "setrlimit": (160, 164), "timer_create": (222, 107), "syslog": (103, 116), "kcmp": (312, 272),
+    "setpriority": (141, 140), "ioprio_set": (251, 30), "sched_setaffinity": (203, 122),
+    "sched_setscheduler": (144, 119), "sched_setparam": (142, 118), "sched_setattr": (314, 274),
+    "migrate_pages": (256, 238), "move_pages": (279, 239), "process_madvise": (440, 440),
+    "process_mrelease": (448, 448), "memfd_secret": (447, 447), "fanotify_init": (300, 262),
+    "semop": (65, 193), "semctl": (66, 191), "msgsnd": (69, 189), "msgrcv": (70, 188), "msgctl": (71, 187),
+    "mq_unlink": (241, 181), "swapoff": (168, 225), "delete_module": (176, 106), "kexec_file_load": (320, 294),
 }  # fmt: skip
+# Calls that depend on an argument, which is 64 bits in two halves: (numbers, place of the argument, which half, whether
+# only these values are fine or only these are not, values). None stands for the number of this process.
+ONLY, NOT = True, False
+_ARGUMENTS = (
+    ((234, 131), 0, 0, ONLY, (None,)),  # tgkill: signals to this process,
+    ((234, 131), 2, 0, NOT, (9,)),  # but not the one that also the system ends it with
+    ((302, 261), 2, 0, ONLY, (0,)), ((302, 261), 2, 1, ONLY, (0,)),  # prlimit: ask for limits
+    ((157, 167), 0, 0, NOT, (1,)),  # prctl: not outlive the parent
+    ((72, 25), 1, 0, NOT, (8, 10, 15)),  # fcntl: no signals to others by way of a file,
+    ((16, 29), 1, 0, NOT, (0x8901, 0x8902, 0x5412)),  # nor by ioctl; and no typing for others
+)  # fmt: skip
 _MACHINE = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}.get(platform.machine())
 _NUMBERS = {name: numbers[_MACHINE[0]] for name, numbers in _CALLS.items()} if _MACHINE else {}
 _CLONE, _CLONE3, THREAD = {0: 56, 1: 220}.get(_MACHINE[0] if _MACHINE else 0), 435, 0x10000
-LOAD, JUMP_EQUAL, JUMP_OVER, JUMP_SET, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+LOAD, JUMP, JUMP_EQUAL, JUMP_OVER, JUMP_SET, RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0x06
 ALLOW, KILL, REFUSE, NOT_THERE = 0x7FFF0000, 0x80000000, 0x00050001, 0x00050026  # the last two: EPERM, ENOSYS
 
 
@@ -197,6 +216,15 @@ def _filter():
     yield step(LOAD, 16)  # its flags
     yield step(JUMP_SET, THREAD, 1, 0)
     yield step(RETURN, REFUSE)
+    for numbers, place, half, only, values in _ARGUMENTS:
+        yield step(LOAD, 0)
+        yield step(JUMP_EQUAL, numbers[_MACHINE[0]], 0, len(values) + (2 if only else 3))
+        yield step(LOAD, 16 + 8 * place + 4 * half)
+        for n, value in enumerate(values):
+            yield step(JUMP_EQUAL, os.getpid() if value is None else value, len(values) - n, 0)
+        if not only:
+            yield step(JUMP, 1)
+        yield step(RETURN, REFUSE)
     yield step(RETURN, ALLOW)
 
 
@@ -205,6 +233,54 @@ def drop_capabilities() -> None:
     if sys.platform == "linux":
         head = ctypes.create_string_buffer(struct.pack("Ii", 0x20080522, 0))
         _call("capset", head, ctypes.create_string_buffer(24))
+
+
+# --- files, where there are no namespaces
+
+RULES, RULE, RESTRICT = 444, 445, 446  # the calls of landlock(7), with the same numbers on all processors
+WRITE_FILE, READ_FILE, READ_DIR = 2, 4, 8
+RIGHTS = (13, 14, 15, 15, 16)  # how many there are in its first versions
+SCOPES = 3  # no signals to others, and none of their sockets
+
+
+def refuse_files(shown: Iterable[str], hidden: Iterable[str], folder: Path) -> None:
+    """See nothing but these files and folders, and of them not the hidden ones; write in `folder` only.
+
+    Rights (of files) and the list of files still can be looked at. Raises WallsError where the system is too old.
+    """
+    version = libc.syscall(RULES, None, 0, 1)
+    if version < 1:
+        raise WallsError("no landlock here")
+    rights = (1 << RIGHTS[min(version, len(RIGHTS)) - 1]) - 1
+    asked = struct.pack("QQQ", rights, 0, SCOPES if version >= 6 else 0)[: 24 if version >= 6 else 8]
+    rules = libc.syscall(RULES, asked, len(asked), 0)
+    for path, right in _rights(_outermost(map(Path, shown)), [*map(Path, hidden)]):
+        _allow(rules, path, right)
+    for name in DEVICES:
+        _allow(rules, Path("/dev", name), READ_FILE | WRITE_FILE)
+    _allow(rules, folder, rights)
+    _call("prctl", NO_NEW_PRIVS, 1, 0, 0, 0)
+    _call("syscall", RESTRICT, rules, 0)
+    os.close(rules)
+
+
+def _rights(paths, hidden):
+    """What may be read: a folder with something hidden in it is listed only, and each of its entries looked at."""
+    for path in paths:
+        if any(other.is_relative_to(path) for other in hidden):
+            if path.is_dir() and path not in hidden:
+                yield path, READ_DIR
+                yield from _rights(path.iterdir(), hidden)
+        else:
+            yield path, (READ_FILE | READ_DIR) if path.is_dir() else READ_FILE
+
+
+def _allow(rules, path, right):
+    handle = os.open(path, os.O_PATH)
+    try:
+        _call("syscall", RULE, rules, 1, struct.pack("=Qi", right, handle), 0)
+    finally:
+        os.close(handle)
 
 
 # --- limits
@@ -251,6 +327,8 @@ def tell_what_is_off(allowed: Sequence[str], hidden: Sequence[str], *, weak: boo
             raise PermissionError("no other program can be started while a sheet is graded")
         if weak and event == "open":
             _watch(*arguments)
+        if weak and event in CHANGES and any(_is_path(each) and not _is_in(each, allowed) for each in arguments):
+            raise PermissionError("files outside the sheet's folder cannot be changed while a sheet is graded")
         if weak and event in SIGNALS:
             raise PermissionError("no signals can be sent while a sheet is graded")
 
@@ -265,12 +343,18 @@ def tell_what_is_off(allowed: Sequence[str], hidden: Sequence[str], *, weak: boo
 NETWORK = ("socket.", "urllib.", "http.", "ftplib.", "smtplib.")
 PROGRAMS = ("subprocess.Popen", "os.system", "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.spawn",
             "pty.spawn")  # fmt: skip
+CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod",
+           "os.chown", "os.lchown", "os.utime", "os.setxattr", "os.removexattr", "os.chflags")  # fmt: skip
 SIGNALS = ("os.kill", "os.killpg", "signal.pthread_kill")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
+def _is_path(value):
+    return isinstance(value, str | bytes | os.PathLike)
+
+
 def _is_in(path, folders):
-    if not isinstance(path, str | bytes | os.PathLike):
+    if not _is_path(path):
         return False  # a file that is open already
     found = Path(os.fsdecode(path)).resolve()
     return any(found.is_relative_to(folder) for folder in folders)

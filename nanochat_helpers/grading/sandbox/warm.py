@@ -12,13 +12,15 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from . import STRONG, child, walls, wire
+from . import STRONG, child, clear_away, walls, wire
 
 LOOK = 0.1  # seconds between two looks at clock and memory
+CLOSING = 1.0  # seconds that a child may take to end, once it has closed everything
 READY, FAILED = "ready", "failed"
 
 
@@ -88,6 +90,7 @@ def _serve(parent, settings, tree):
 def _one_child(parent, channel, settings, tree) -> dict[str, Any]:
     """Run one child to its end; say how it ended, what it took, and whether the fault is ours."""
     ends, began = os.pipe(), time.monotonic()
+    folder = Path(tempfile.mkdtemp(dir=settings["root"])) if tree is None else None
     try:
         if tree is not None:
             walls.begin_a_process_tree(tree)
@@ -98,7 +101,7 @@ def _one_child(parent, channel, settings, tree) -> dict[str, Any]:
             os.close(end)
         return {"why": "infra", "said": str(error)}
     if number == 0:
-        _be_the_child(parent, channel, ends, settings)
+        _be_the_child(parent, channel, ends, settings, tree, folder)
     os.close(channel)
     os.close(ends[1])
     why, said = _watch(parent, number, ends[0], settings, began), ""
@@ -106,15 +109,28 @@ def _one_child(parent, channel, settings, tree) -> dict[str, Any]:
     with contextlib.suppress(OSError):
         said = os.read(ends[0], 500).decode(errors="replace")
     os.close(ends[0])
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(number, signal.SIGKILL)  # it may have closed its end of the pipe, and still be there
-    _, status, used = os.wait4(number, 0)
+    killed, status, used = _end_of(number)
     _end_its_group(number)
+    if folder is not None:
+        clear_away(folder)
     processor = used.ru_utime + used.ru_stime
     code = os.waitstatus_to_exitcode(status)
-    if not why and code == -signal.SIGKILL:
-        why = "time" if processor > settings["seconds"] - LOOK else "killed"
+    if not why and not killed and code == -signal.SIGKILL:  # by the system, for the filter lets nobody else do it
+        slow = processor > settings["seconds"] / 2 or not settings["filter"]
+        why, said = ("time", said) if slow else ("infra", "the system killed it: is the machine short of memory?")
     return {"why": why, "code": code, "seconds": round(processor, 3), "said": said}
+
+
+def _end_of(number):
+    """Wait for a child that ends: whether it had to be killed after all, its status, and what it used."""
+    end = time.monotonic() + CLOSING
+    while time.monotonic() < end:
+        found, status, used = os.wait4(number, os.WNOHANG)
+        if found:
+            return False, status, used
+        time.sleep(0.001)
+    os.kill(number, signal.SIGKILL)  # it has closed its end of the pipe, and is still there
+    return True, *os.wait4(number, 0)[1:]
 
 
 def _watch(parent, number, end, settings, began):
@@ -146,7 +162,7 @@ def _end_its_group(number):
         os.killpg(number, signal.SIGKILL)
 
 
-def _be_the_child(parent, channel, ends, settings):
+def _be_the_child(parent, channel, ends, settings, tree, folder):
     """Put up the walls, then do the task; never comes back."""
     strong = settings["level"] == STRONG
     try:
@@ -158,9 +174,12 @@ def _be_the_child(parent, channel, ends, settings):
             os.dup2(os.open(os.devnull, os.O_RDWR), name)
         walls.end_with_parent()
         if strong:
+            os.close(tree)
             walls.enter_own_folder()
         else:
-            os.chdir(settings["root"])
+            os.chdir(folder)
+            with contextlib.suppress(OSError):  # an older system, or another one
+                walls.refuse_files(settings["shown"], settings["hidden"], folder)
         os.environ["HOME"] = os.environ["TMPDIR"] = str(Path.cwd())
         walls.tell_what_is_off([str(Path.cwd())], settings["hidden"], weak=not strong)
         walls.limit(settings["seconds"], settings["memory"])
