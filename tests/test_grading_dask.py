@@ -182,7 +182,7 @@ def test_a_machine_without_nanochat_is_one_sentence(tmp_path, noted):
     (tmp_path / "nanochat_helpers.py").write_text("raise ModuleNotFoundError('No NanoChat', name='nanochat_helpers')")
     with (
         Cluster(tmp_path, 1, PYTHONPATH="") as machines,
-        pytest.raises(GradingError, match=r"nanochat_helpers.*install the same on all machines"),
+        pytest.raises(GradingError, match=r"lacks NanoChat.*: install the same on all machines"),
     ):
         grade(tmp_path / "out", machines.address, "Ana: fine")
 

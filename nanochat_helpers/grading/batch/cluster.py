@@ -81,11 +81,11 @@ class _Cluster:
             answer = future.result(timeout=self._job.longest)
         except KilledWorker:
             return Result(grader_failed(self._job, task, "and each time with a worker of the cluster"))
-        except ModuleNotFoundError as error:
-            raise self._unfit(f"lacks the module {error.name}") from None
         except GradingError:
             raise
         except (Exception, CancelledError) as error:
+            if isinstance(error, ModuleNotFoundError) or "deserialization" in str(error):
+                raise self._unfit("lacks NanoChat, which workers and the scheduler need") from None
             why = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
             raise GradingError(f"The Dask cluster at {self._address} failed ({why}). {GO_ON}") from None
         if "problem" in answer:
@@ -94,7 +94,7 @@ class _Cluster:
 
     def _unfit(self, why):
         return GradingError(
-            f"A worker of the Dask cluster at {self._address} {why}: install the same on all machines, and go on with "
+            f"A machine of the Dask cluster at {self._address} {why}: install the same on all machines, and go on with "
             "--resume. What was graded is kept."
         )
 
