@@ -227,6 +227,17 @@ def test_an_attack_is_code_with_the_asked_function_or_ends_before_it_and_is_wort
     )
     assert sorted(expected.values()) == [FAILED] + [PASSED] * 5
     assert b"4567" in data
+    data, _, _ = Author(answers_of("04"), random.Random(1)).hand_in("student_0007", "hostile: files everywhere")
+    assert f"{example_attacks.MARK}_student_0007" in data.decode()
+
+
+def test_where_an_answer_uses_our_own_package_a_teacher_may_look_at_it():
+    author, seen = Author(answers_of("01"), random.Random(0)), {}
+    for _ in range(30):
+        data, _, status = author.hand_in("student", "misconception")
+        answers = [source(cell) for cell in json.loads(data)["cells"] if role(cell) == "answer"]
+        seen["nanochat_helpers" in "".join(answers)] = status
+    assert seen == {True: None, False: "graded"}
 
 
 def test_a_folder_a_student(tmp_path):
