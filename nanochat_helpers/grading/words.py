@@ -89,9 +89,9 @@ class Words:
         name, near = self.exercise.name, str(found.get("near") or "")[:60]
         if own and own.error in ("SyntaxError", "IndentationError", "TabError"):
             return f"The answer cell is no Python yet{_at(own)}: {_stopped(own.said)} Nothing in this cell was run."
-        if other := next((n for n, code in self.handed_in.answers.items() if f"def {name}(" in code), ""):
-            if other != self.exercise.id:
-                return f"`{name}` stands in the answer cell of {other}: move it into that of {self.exercise.id}."
+        other = next((n for n, code in self.handed_in.answers.items() if f"def {name}(" in code), self.exercise.id)
+        if other != self.exercise.id:
+            return f"`{name}` stands in the answer cell of {other}: move it into that of {self.exercise.id}."
         if near:
             return f"Expected a function `{name}`, found `{near}`; did you mean `{name}`? Then rename it."
         if own:

@@ -279,7 +279,8 @@ def unpack_answer(data: Any) -> tuple[Answer, tuple[Any, ...]]:
 def _pack_error(error):
     kinds = [(str(kind.__module__)[:NAME], str(kind.__name__)[:NAME]) for kind in type(error).__mro__[:20]]
     try:
-        args = pack(tuple(error.args)[:5])
+        named = isinstance(error, OSError) and error.filename is not None
+        args = pack((error.errno, error.strerror, error.filename) if named else tuple(error.args)[:5])
     except Exception:
         args = pack(())
     return [kinds, args, _said(error)]
