@@ -64,7 +64,7 @@ class Words:
         if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
             over = f"It took over {self.limits.memory_mb:,} MB of memory. What grows so large?"
             return replace(result, sentence=over, misconception="", hints=())
-        if isinstance(error, NameError) and (more := self._about_name(str(error))):
+        if type(error) is NameError and (more := self._about_name(str(error))):
             return replace(result, sentence=f"{result.sentence} {more}")
         return result
 
