@@ -72,7 +72,7 @@ class Outcome:
     found: what `child` says of the function: "there", "objection", "near", "others"; None where it did not come so far.
     answers: an answer and the arguments afterwards, for each case, and once more for the first.
     ended: "done", or why it ended early: "time", "memory", "output", "crash", "infra" (a fault of the grader).
-    last_cell: the place of the cell that ran last.
+    last_cell: the place of the cell that ran last. seconds: of processor time.
     """
 
     ended: str
@@ -81,6 +81,7 @@ class Outcome:
     problems: tuple[Problem, ...] = ()
     last_cell: int = -1
     said: str = ""
+    seconds: float = 0.0
 
 
 @dataclass
@@ -201,7 +202,7 @@ class Sandbox:
         ended = self._how_it_ended()
         return Outcome(
             _reason(ended, heard), heard.found, tuple(heard.answers), tuple(heard.problems), heard.last_cell,
-            str(ended.get("said", "")),
+            str(ended.get("said", "")), float(ended.get("seconds", 0)),
         )  # fmt: skip
 
     def _told(self, task, nonce):
