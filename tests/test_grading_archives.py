@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nanochat_helpers.errors import RejectedError
-from nanochat_helpers.grading import archives
-from nanochat_helpers.grading.archives import Member, members, unpack
+from nanochat_helpers.grading.submissions import archives
+from nanochat_helpers.grading.submissions.archives import Member, members, unpack
 
 FILES = st.dictionaries(st.text(min_size=1, max_size=30), st.binary(max_size=2000), max_size=8)
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from nanochat_helpers.errors import RejectedError
 from nanochat_helpers.grading.answers import HandedIn, cells_for, take_answers
-from nanochat_helpers.grading.code_names import TooMuchError, names_in, parse, same_code
-from nanochat_helpers.grading.damage import LARGE, read_cells, without_outputs
+from nanochat_helpers.grading.answers.code_names import TooMuchError, names_in, parse, same_code
+from nanochat_helpers.grading.answers.damage import LARGE, read_cells, without_outputs
+from nanochat_helpers.grading.answers.tricks import tricks_in
 from nanochat_helpers.grading.master import find_master
-from nanochat_helpers.grading.tricks import tricks_in
 
 MASTER = find_master("04", ROOT)
 SOLVED = (ROOT / "solutions" / "04_sampling.ipynb").read_bytes()

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nanochat_helpers.errors import GradingError, RejectedError
-from nanochat_helpers.grading import entries
-from nanochat_helpers.grading.entries import BOX, NOTEBOOK, OTHER, list_entries, read_file, stem
+from nanochat_helpers.grading.submissions import entries
+from nanochat_helpers.grading.submissions.entries import BOX, NOTEBOOK, OTHER, list_entries, read_file, stem
 
 
 def zipped(files):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nanochat_helpers.grading.metadata import submitters
+from nanochat_helpers.grading.submissions.metadata import submitters
 
 LIST = """---
 submission_409:

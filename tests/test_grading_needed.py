@@ -5,7 +5,7 @@ from handed_in import ROOT, cell, read, taken
 
 from nanochat_helpers.checks.sheets import SHEETS
 from nanochat_helpers.grading.answers import cells_for
-from nanochat_helpers.grading.code_names import names_in, same_code
+from nanochat_helpers.grading.answers.code_names import names_in, same_code
 from nanochat_helpers.grading.master import find_master
 
 

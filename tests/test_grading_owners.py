@@ -2,8 +2,8 @@
 
 import pytest
 
-from nanochat_helpers.grading.entries import BOX, NOTEBOOK, OTHER, Entry, is_notebook
-from nanochat_helpers.grading.owners import find_owners, sheets_in, without_sheet
+from nanochat_helpers.grading.submissions.entries import BOX, NOTEBOOK, OTHER, Entry, is_notebook
+from nanochat_helpers.grading.submissions.owners import find_owners, sheets_in, without_sheet
 
 
 def owners(*names, known=()):

@@ -32,7 +32,7 @@ from nanochat_helpers.grading.master import find_master
 from nanochat_helpers.grading.reports import Run, files, write_reports
 from nanochat_helpers.grading.reports.pages import heading
 from nanochat_helpers.grading.reports.text import cell, clean, file_name, one_line
-from nanochat_helpers.grading.roster import Student
+from nanochat_helpers.grading.submissions.roster import Student
 
 ROOT = Path(__file__).parents[1]
 MASTER = find_master("03", ROOT)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nanochat_helpers.errors import GradingError
-from nanochat_helpers.grading.roster import Matcher, Student, read_roster
+from nanochat_helpers.grading.submissions.roster import Matcher, Student, read_roster
 
 
 def roster(tmp_path, text, encoding="utf-8"):

@@ -6,8 +6,8 @@ import pytest
 from handed_in import ROOT, cell, read, taken
 
 from nanochat_helpers.checks.sheets import SHEETS, sheet_exercises
+from nanochat_helpers.grading.answers.tricks import imports_of, tricks_in
 from nanochat_helpers.grading.sheets import cell_of, source
-from nanochat_helpers.grading.tricks import imports_of, tricks_in
 from nanochat_helpers.grading.verify import second_solutions
 
 

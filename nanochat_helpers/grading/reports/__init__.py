@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..grades import Grade
 from ..master import Master
-from ..roster import Student
+from ..submissions.roster import Student
 from .class_page import ClassPage
 from .code import Answers
 from .files import Folder

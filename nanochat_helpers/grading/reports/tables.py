@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from ...checks.result import NOT_ATTEMPTED, PASSED
 from ..grades import INFRA_ERROR, MISSING, REJECTED, ExerciseGrade, Grade
 from ..master import Master
-from ..roster import EMAIL
+from ..submissions.roster import EMAIL
 from .files import Folder
 from .text import cell, one_line
 

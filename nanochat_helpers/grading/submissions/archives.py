@@ -10,7 +10,7 @@ import struct
 import zlib
 from typing import BinaryIO, NamedTuple
 
-from ..errors import RejectedError
+from ...errors import RejectedError
 
 MAX_BYTES = 256 * 2**20  # of one file
 MAX_DIRECTORY = 64 * 2**20  # of the list of members

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..checks.sheets import SHEETS
-from ..errors import RejectedError
+from ...checks.sheets import SHEETS
+from ...errors import RejectedError
+from ..master import Master
+from ..sheets import cell_of
 from .code_names import LONGEST, Names, names_in
 from .damage import Cell
-from .master import Master
-from .sheets import cell_of
 
 EXERCISE_ID = re.compile(r"\d\d\.\d+")
 CHECK = re.compile(r"""^\s*(?:check|progress)\(\s*["'](\d\d)\b""")

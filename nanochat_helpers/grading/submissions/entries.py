@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from ..errors import GradingError, RejectedError
+from ...errors import GradingError, RejectedError
 from .archives import MAX_BYTES, Member, is_zip, members, unpack
 
 NOTEBOOK, OTHER, BOX = "notebook", "other", "box"  # a box: a folder or a zip

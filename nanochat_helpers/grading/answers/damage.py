@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import RejectedError
+from ...errors import RejectedError
 
 LARGE = 5_000_000  # bytes from which the outputs are cut out before the file is read: that needs little memory
 MOST = 20_000_000  # bytes without outputs; a class writes some thousands

@@ -8,10 +8,10 @@ import builtins
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..master import Master
+from ..sheets import role, source
+from ..verify import NOT_RUN
 from .code_names import Names, names_in
-from .master import Master
-from .sheets import role, source
-from .verify import NOT_RUN
 
 ALWAYS = "imports"  # the cell that each answer may rely on
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import GradingError, RejectedError
+from ...errors import GradingError, RejectedError
 from .entries import read_file
 
 MAX_BYTES = 32 * 2**20

@@ -8,16 +8,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ..checks.exercise import Exercise
+from ...checks.exercise import Exercise
+from ..grades import Question
+from ..master import Master
+from ..sheets import TEXT_STUB, role, source
+from ..verify import NOT_RUN
 from .code_names import is_empty, names_in, same_code
 from .damage import Cell, read_cells
-from .grades import Question
-from .master import Master
 from .matching import Handed, answer_name, check_name, grade_id, match, refuse_other_sheets, refuse_without_answers
 from .needed import ALWAYS, Code, needed_code
-from .sheets import TEXT_STUB, role, source
 from .tricks import imports_of, tricks_in
-from .verify import NOT_RUN
 
 SHOWN = 5  # names in a note
 MOST_COPIES = 10  # of one answer cell; only a hostile notebook has more

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from ..checks.sheets import SHEETS
-from ..errors import RejectedError
+from ...checks.sheets import SHEETS
+from ...errors import RejectedError
 from .entries import BOX, NOTEBOOK, OTHER, Entry, is_notebook, read_file, stem
 from .metadata import submitters
 

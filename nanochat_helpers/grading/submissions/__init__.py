@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import GradingError, RejectedError
-from ..views.markup import count
+from ...errors import GradingError, RejectedError
+from ...views.markup import count
+from ..master import Master
 from .entries import BOX, NOTEBOOK, OTHER, Entry, list_entries, read_file, stem
-from .master import Master
 from .owners import Owner, find_owners, sheets_in, without_sheet
 from .roster import MAX_NAME, Matcher, Student, read_roster
 
