@@ -1,6 +1,7 @@
 """How the main process and a grader's process talk: a frame is a JSON text and, after it, plain bytes.
 
-In and out: a socket. Nothing is unpickled, and a frame that is none is refused: then the other side is not trusted on.
+In and out: a socket. Nothing is unpickled. A ConnectionError says that the other side has gone, is too slow, or sends
+something that is no frame: then nothing more is taken from it.
 """
 
 import json
@@ -14,10 +15,6 @@ LENGTHS = struct.Struct(">II")
 LONGEST = 1 << 30  # bytes: far more than a submission may have
 
 
-class FrameError(Exception):
-    """The other side has gone, is too slow, or sends something that is no frame."""
-
-
 def send(link: socket.socket, data: dict[str, Any], raw: bytes = b"") -> None:
     """Send one frame."""
     text = json.dumps(data).encode()
@@ -26,12 +23,12 @@ def send(link: socket.socket, data: dict[str, Any], raw: bytes = b"") -> None:
 
 
 def receive(link: socket.socket) -> tuple[dict[str, Any], bytes]:
-    """Wait for one frame. Raises FrameError."""
+    """Wait for one frame. Raises ConnectionError."""
     return _frame(lambda size: _read(link, size))
 
 
 def receive_until(link: socket.socket, seconds: float, is_alive: Callable[[], bool]) -> tuple[dict[str, Any], bytes]:
-    """Wait for one frame, but no longer than `seconds`, and only while `is_alive` says so. Raises FrameError."""
+    """Wait for one frame, but no longer than `seconds`, and only while `is_alive` says so. Raises ConnectionError."""
     end = time.monotonic() + seconds
     return _frame(lambda size: _read(link, size, end, is_alive, seconds))
 
@@ -39,11 +36,11 @@ def receive_until(link: socket.socket, seconds: float, is_alive: Callable[[], bo
 def _frame(read):
     text_size, raw_size = LENGTHS.unpack(read(LENGTHS.size))
     if max(text_size, raw_size) > LONGEST:
-        raise FrameError("it sent something that is no answer")
+        raise ConnectionError("it sent something that is no answer")
     try:
         data = json.loads(read(text_size))
     except (ValueError, RecursionError):
-        raise FrameError("it sent something that is no answer") from None
+        raise ConnectionError("it sent something that is no answer") from None
     return data, read(raw_size)
 
 
@@ -56,14 +53,14 @@ def _read(link, size, end=None, is_alive=None, seconds=None):
             part = link.recv(min(size, 1 << 20))
         except TimeoutError:
             if not is_alive():  # something else may hold its end of the line open
-                raise FrameError("it ended") from None
+                raise ConnectionError("it ended") from None
             if time.monotonic() >= end:
-                raise FrameError(f"no answer came in {seconds:.0f} s") from None
+                raise ConnectionError(f"no answer came in {seconds:.0f} s") from None
             continue
         except OSError:
             part = b""
         if not part:
-            raise FrameError("it ended")
+            raise ConnectionError("it ended")
         parts.append(part)
         size -= len(part)
     return b"".join(parts)

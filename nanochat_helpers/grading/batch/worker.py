@@ -16,7 +16,7 @@ from typing import Any
 
 from ...errors import GradingError
 from ..master import Master
-from .frames import FrameError, receive, send
+from .frames import receive, send
 
 IDLE = 900.0  # seconds without work, after which nobody needs it any more
 TO_CLOSE = 5.0  # seconds in which what was begun is taken down
@@ -52,7 +52,7 @@ def main(number: int) -> None:
             asked, raw = receive(link)
             grade = grader.grade(asked["student"], asked["source"], raw, tuple(asked["notes"]))
             send(link, grade.to_json())
-    except FrameError:
+    except ConnectionError:
         pass  # the other side has gone: there is nothing more to do
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

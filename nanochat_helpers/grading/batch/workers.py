@@ -17,7 +17,7 @@ from typing import Any
 
 from ...errors import GradingError
 from ..grades import INFRA_ERROR, Grade
-from .frames import FrameError, receive_until, send
+from .frames import receive_until, send
 from .job import Job, Result, Task, grader_failed
 
 TRIES = 3
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[3]  # where `nanochat_helpers` is imported from
 class Worker:
     """A process with one grader. It ends with this one.
 
-    level: which walls hold students' code in. Raises FrameError, and GradingError where no walls can be put up.
+    level: which walls hold students' code in. Raises ConnectionError, and GradingError where no walls can be put up.
     """
 
     def __init__(self, job: Job):
@@ -62,15 +62,15 @@ class Worker:
         return self._process.poll() is None
 
     def grade(self, task: Task) -> Grade:
-        """Grade one submission. Raises FrameError, and then this worker is of no more use."""
+        """Grade one submission. Raises ConnectionError, and then this worker is of no more use."""
         asked = {"student": task.student, "source": task.source, "notes": task.notes}
         answer = self._ask(asked, task.raw, self._longest)
         try:
             grade = Grade.from_json(answer)
         except (TypeError, KeyError, AttributeError, ValueError):
-            raise FrameError("it sent something that is no grade") from None
+            raise ConnectionError("it sent something that is no grade") from None
         if grade.sheet != self._sheet:
-            raise FrameError("it graded another sheet")
+            raise ConnectionError("it graded another sheet")
         return task.named(grade)
 
     def _ask(self, data, raw, seconds):
@@ -78,15 +78,15 @@ class Worker:
             self._link.settimeout(seconds)
             send(self._link, data, raw)
         except TimeoutError:
-            raise FrameError(f"it took nothing in {seconds:.0f} s") from None
+            raise ConnectionError(f"it took nothing in {seconds:.0f} s") from None
         except OSError:
-            raise FrameError(f"it ended{self._last_words()}") from None
+            raise ConnectionError(f"it ended{self._last_words()}") from None
         try:
             answer, _ = receive_until(self._link, seconds, lambda: self.is_alive)
-        except FrameError as error:
-            raise FrameError(f"{error}{self._last_words()}") from None
+        except ConnectionError as error:
+            raise ConnectionError(f"{error}{self._last_words()}") from None
         if not isinstance(answer, dict):
-            raise FrameError("it sent something that is no answer")
+            raise ConnectionError("it sent something that is no answer")
         return answer
 
     def _last_words(self):
@@ -139,7 +139,7 @@ class Workers:
             worker = self._take()
             try:
                 grade = worker.grade(task)
-            except FrameError as error:
+            except ConnectionError as error:
                 self._drop(worker)
                 reason = str(error)
                 continue
@@ -174,7 +174,7 @@ class Workers:
                 break
             try:
                 return Worker(self.job)
-            except FrameError as error:
+            except ConnectionError as error:
                 if not left:
                     raise GradingError(
                         f"No grader starts on this machine: {error}. Mend that, and go on with --resume; what was "
