@@ -418,9 +418,12 @@ def grade(
         str, typer.Option("--folder", metavar="PROJECT", help="A copy of NanoChat's repository, with its exercises/.")
     ] = ".",
 ) -> None:
-    """Grade what a class handed in. Exit code 0: all graded; 3: look at some; 2: nothing was done."""
+    """Grade what a class handed in. Exit code 0: all graded; 3: some need a look; 2: it could not be done, and why."""
     from pathlib import Path
 
+    from .grading.command import check_system
+
+    check_system()  # before the rest is imported, which needs what only such systems have
     from .grading.batch.folder import Asked
     from .grading.grade_command import Request, grade_class
 

@@ -136,10 +136,15 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path, run):
         run(out="file/out")
 
 
-def test_a_system_without_fork_is_told_where_it_works(run, monkeypatch):
+def test_a_system_without_fork_is_told_where_it_works(monkeypatch, capsys):
     monkeypatch.delattr(os, "fork")
-    with pytest.raises(GradingError, match=r"Grading needs Linux or macOS.*WSL.*Colab"):
-        run()
+    monkeypatch.setitem(sys.modules, "nanochat_helpers.grading.grade_command", None)  # it could not be imported there
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    with pytest.raises(SystemExit) as ended_with:
+        cli.main(["grade", SHEET, "in", "--out", "out"])
+    said = capsys.readouterr().err
+    assert ended_with.value.code == 2 and said.count("\n") == 1
+    assert "Grading needs Linux or macOS" in said and "WSL" in said and "Colab" in said
 
 
 def test_jobs_are_not_for_a_cluster(run):

@@ -1,14 +1,27 @@
-"""What `nanochat sheets` does: build, verify, list. In: a folder and where to say things. Out: an exit code."""
+"""What `nanochat sheets` does: build, verify, list; and where `nanochat grade` can run.
 
+In: a folder and where to say things. Out: an exit code.
+"""
+
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from ..checks.sheets import SHEETS, sheet_exercises
+from ..errors import GradingError
 from ..views.markup import count
 from .sheets import build, exercise_path, max_score, read_notebook, role, sheet_number, solution_paths
 from .verify import Verdict, verify
 
 Say = Callable[[str], object]
+
+
+def check_system() -> None:
+    """Raises GradingError where students' code cannot be held in at all."""
+    if not hasattr(os, "fork"):
+        raise GradingError(
+            "Grading needs Linux or macOS, to hold in what students wrote: on Windows use WSL, or grade on Colab."
+        )
 
 
 def build_sheets(folder: Path, say: Say) -> int:

@@ -19,6 +19,7 @@ from .batch.folder import Asked, RunFolder
 from .batch.job import MAKE_GRADER
 from .batch.progress import duration
 from .batch.todo import Todo
+from .by_hand import read_points, with_points
 from .grades import GRADED, INFRA_ERROR, MISSING, REJECTED, REVIEW
 from .master import Master, find_master
 from .reports import Run, write_reports
@@ -75,10 +76,6 @@ def grade_class(request: Request, say: Callable[[str], object], stream: TextIO) 
 
 
 def _check(request):
-    if not hasattr(os, "fork"):
-        raise GradingError(
-            "Grading needs Linux or macOS, to hold in what students wrote: on Windows use WSL, or grade on Colab."
-        )
     if request.dask and request.jobs:
         raise GradingError("--jobs is for this machine: leave it out together with --dask.")
     out, where = request.out.resolve(), request.submissions.resolve()
@@ -100,8 +97,10 @@ def _grade(request, stream):
         folder.begin(master, request.asked, todo.draw_seed)
         jobs = request.jobs or _cores()
         run_batch(folder, todo, jobs=jobs, stream=stream, dask=request.dask, grader=request.grader)
-        counts = Counter(grade.status for grade in todo.grades(folder.journal))
-        write_reports(request.out, _run(folder.settings, master), master, todo.grades(folder.journal), roster)
+        points = read_points(request.out, master)
+        counts = Counter(with_points(grade, points).status for grade in todo.grades(folder.journal))
+        grades = (with_points(grade, points) for grade in todo.grades(folder.journal))
+        write_reports(request.out, _run(folder.settings, master), master, grades, roster)
     return counts
 
 
