@@ -10,6 +10,7 @@ import io
 import linecache
 import os
 import random
+import re
 import socket
 import sys
 import types
@@ -113,7 +114,7 @@ def _compiled(source, file):
 
 
 def _is_jupyters(line):
-    return line.startswith(("%", "!", "?", ">>>", "In [")) or line.endswith("?")
+    return line.startswith(("%", "!", "?", ">>>", "In [")) or line.endswith("?") or re.search(r"=\s*[!%]\w", line)
 
 
 class Shell:
