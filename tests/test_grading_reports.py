@@ -499,7 +499,7 @@ def test_the_class_page_lists_what_to_look_at_and_leads_there(tmp_path):
 
     assert all((out / unquote(link)).is_file() for link in links)
     assert {unquote(link) for link in links} >= {"similar.html", f"students/{file_name('Anna Müller')}.html"}
-    assert "it is not JSON (line 3)" in text and "There is an answer to be read." in text and RUN.sandbox in text
+    assert "it is not JSON (line 3)" in text and "a teacher reads the answer" in text and RUN.sandbox in text
 
 
 def test_the_picture_of_points_has_every_student_once(tmp_path):

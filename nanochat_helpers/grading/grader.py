@@ -13,7 +13,7 @@ from ..checks.exercise import Case, Exercise, call_directly
 from ..checks.result import FAILED, NOT_ATTEMPTED, PROBLEM, CheckResult
 from ..errors import RejectedError
 from .answers import Code, HandedIn, cells_for, take_answers
-from .grades import GRADED, INFRA_ERROR, REJECTED, REVIEW, ExerciseGrade, Grade
+from .grades import INFRA_ERROR, REJECTED, ExerciseGrade, Grade, status_of
 from .master import Master
 from .sandbox import DONE, INFRA, Limits, Outcome, Sandbox, Task
 from .sheets import source
@@ -57,11 +57,16 @@ class Grader:
             ExerciseGrade(results[each.id], each.points, handed_in.answers.get(each.id, ""))
             for each in self.master.exercises
         )
-        read = [f"{question.title}: a teacher reads the answer." for question in handed_in.questions if question.answer]
-        broken = any(result.status == PROBLEM for result in results.values())
-        status = INFRA_ERROR if broken else REVIEW if read or handed_in.needs_review else GRADED
-        all_notes = (*notes, *handed_in.notes, *read)
-        return Grade(student, status, self.master.number, exercises, handed_in.questions, all_notes, where)
+        return Grade(
+            student,
+            status_of(exercises, handed_in.questions, to_look_at=handed_in.needs_review),
+            self.master.number,
+            exercises,
+            handed_in.questions,
+            (*notes, *handed_in.notes),
+            where,
+            to_look_at=handed_in.needs_review,
+        )
 
     # --- one exercise
 

@@ -3,11 +3,11 @@
 In and out: plain JSON. It decides nothing: see `grader`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ..checks.result import PASSED, CheckResult
+from ..checks.result import PASSED, PROBLEM, CheckResult
 
 GRADED, REVIEW, REJECTED, MISSING, INFRA_ERROR = "graded", "review", "rejected", "missing", "infra_error"
 
@@ -33,12 +33,21 @@ class ExerciseGrade:
 
 @dataclass(frozen=True)
 class Question:
-    """A question that a teacher reads: its cell's grade_id, its title, its points, and the answer ("" for none)."""
+    """A question that a teacher reads: its cell's grade_id, its title, its points, and the answer ("" for none).
+
+    points: what the teacher gave, or None.
+    """
 
     id: str
     title: str
     max_points: int
     answer: str = ""
+    points: int | None = None
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether a teacher still has to read an answer."""
+        return bool(self.answer) and self.points is None
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,7 @@ class Grade:
     could not be read; "missing": nothing was handed in; "infra_error": the grader itself failed, which costs no points.
 
     notes: sentences for teacher and student. source: where it was found. key: what the journal knows it by.
+    to_look_at: whether a teacher has to look at something besides the answers to questions.
     """
 
     student: str
@@ -57,11 +67,20 @@ class Grade:
     notes: tuple[str, ...] = ()
     source: str = ""
     key: str = ""
+    to_look_at: bool = False
 
     @property
     def score(self) -> int | None:
         """The points so far; None where nothing was graded: then it must not be taken for a zero."""
-        return None if self.status in (MISSING, INFRA_ERROR) else sum(each.points for each in self.exercises)
+        if self.status in (MISSING, INFRA_ERROR):
+            return None
+        return sum(each.points or 0 for each in (*self.exercises, *self.questions))
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes, and which answers a teacher still has to read."""
+        unread = (f"{each.title}: a teacher reads the answer." for each in self.questions if each.is_unread)
+        return (*self.notes, *unread)
 
     @property
     def max_score(self) -> int:
@@ -81,6 +100,13 @@ class Grade:
         )
         questions = tuple(Question(**each) for each in data["questions"])
         return _tuples(cls, {**data, "exercises": exercises, "questions": questions})
+
+
+def status_of(exercises: Sequence[ExerciseGrade], questions: Sequence[Question], *, to_look_at: bool) -> str:
+    """The status of a sheet that could be read."""
+    if any(each.result.status == PROBLEM for each in exercises):
+        return INFRA_ERROR
+    return REVIEW if to_look_at or any(each.is_unread for each in questions) else GRADED
 
 
 def _tuples(kind, data):

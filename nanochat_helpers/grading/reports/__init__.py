@@ -17,6 +17,7 @@ from .code import Answers
 from .files import Folder
 from .gradescope import Gradescope
 from .junit import JUnit
+from .questions import Questions
 from .similar import Similar
 from .student import StudentPages
 from .tables import Tables
@@ -46,6 +47,7 @@ def write_reports(out: Path, run: Run, master: Master, grades: Iterable[Grade], 
             Gradescope(folder),
             Answers(folder, master),
             Tables(folder, master, run.title, {student.name: student.ids for student in roster}),
+            Questions(folder, master),
             JUnit(folder, run.title, waiting),
             Similar(folder, master, run.title),
             ClassPage(folder, master, run),

@@ -58,7 +58,7 @@ class ClassPage:
             self._look[grade.status].append((grade.student, name, _reason(grade), one_line(grade.source, 120)))
         if grade.status not in (GRADED, REVIEW):
             return
-        self._scores[grade.score] += 1
+        self._scores[sum(each.points for each in grade.exercises)] += 1
         for each in grade.exercises:
             self._results[each.id, each.result.status] += 1
             if each.result.misconception and each.result.status == FAILED:
@@ -130,6 +130,6 @@ def _span(first, last):
 
 def _reason(grade):
     """Why somebody has to look at a sheet."""
-    if grade.notes:
-        return one_line(" ".join(grade.notes))
+    if grade.remarks:
+        return one_line(" ".join(grade.remarks))
     return {INFRA_ERROR: BROKE_OFF, REVIEW: TO_READ}.get(grade.status, "")

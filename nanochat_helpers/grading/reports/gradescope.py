@@ -32,7 +32,7 @@ def results(grade: Grade) -> dict:
     notes = [one_line(note) for note in grade.notes]
     if grade.status == REVIEW:
         notes.insert(0, "Your teacher still looks at this sheet.")
-    questions = [_test(each.title, "Your teacher reads it.") for each in grade.questions if each.answer]
+    questions = [_question(each) for each in grade.questions if each.answer]
     return {
         "score": grade.score,
         "output": "\n".join(notes),
@@ -43,6 +43,13 @@ def results(grade: Grade) -> dict:
         "stdout_visibility": "hidden",
         "tests": [*(_exercise(each) for each in grade.exercises), *questions],
     }
+
+
+def _question(question):
+    if question.is_unread:
+        return _test(question.title, "Your teacher reads it.")
+    points = {"score": question.points, "max_score": question.max_points}
+    return {**points, **_test(question.title, "Your teacher has read it.")}
 
 
 def _exercise(exercise):

@@ -97,14 +97,16 @@ def _row(grade, master):
         points = [None] * len(points)
     numbers = [cell(each) for each in (grade.score, max_score(master), *points, *by_hand)]
     failed = [said(each) for each in grade.exercises if each.result.status != PASSED]
-    notes = [*grade.notes, *(failed if grade.status not in (*NOTHING_GRADED, REJECTED) else ())]
+    notes = [*grade.remarks, *(failed if grade.status not in (*NOTHING_GRADED, REJECTED) else ())]
     return [cell(grade.student), grade.status, *numbers, cell(" | ".join(one_line(note) for note in notes), 5_000)]
 
 
 def _question_points(grade, question_id):
-    """Empty where a teacher reads an answer; 0 where there is none."""
-    answered = any(each.id == question_id and each.answer for each in grade.questions)
-    return None if answered or grade.status in NOTHING_GRADED else 0
+    """Empty where a teacher still has to read the answer; 0 where there is none."""
+    found = next((each for each in grade.questions if each.id == question_id), None)
+    if grade.status in NOTHING_GRADED or (found and found.is_unread):
+        return None
+    return (found and found.points) or 0
 
 
 def _moodle_row(grade, master, ids):
@@ -123,7 +125,7 @@ def _moodle_row(grade, master, ids):
 
 def _feedback(grade):
     """What Moodle shows a student, which is HTML."""
-    lines = [*grade.notes]
+    lines = [*grade.remarks]
     if grade.status not in (*NOTHING_GRADED, REJECTED):
         lines += [_exercise_line(each) for each in grade.exercises]
     return cell("<br>".join(html.escape(one_line(line, 400)) for line in lines), 8_000)

@@ -4,18 +4,15 @@ In: a CSV file as a school's system writes it (Canvas, Moodle and Gradescope as 
 Students, and a match only where it is certain. A doubt is said, nothing is guessed.
 """
 
-import csv
-import io
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import GradingError, RejectedError
-from .entries import read_file
+from ...errors import GradingError
+from .rows import read_rows
 
-MAX_BYTES = 32 * 2**20
 MAX_NAME = 200  # letters of a name that are kept
 # How headers are named, in lower case and without signs. An id is looked for in any column of IDS.
 FULL = ("name", "fullname", "student", "studentname", "displayname", "vollstandigername", "nomcomplet")
@@ -45,11 +42,7 @@ class Student:
 
 def read_roster(path: Path) -> list[Student]:
     """The students of a class list, in its order. Raises GradingError, which names the line."""
-    try:
-        text = _decoded(read_file(path, limit=MAX_BYTES), path)
-    except RejectedError as error:
-        raise GradingError(f"The roster {path} cannot be read: {error}.") from None
-    rows = _rows(text, path)
+    rows = read_rows(path, "The roster")
     if not rows:
         raise GradingError(f"The roster {path} is empty: it needs a line with the names of its columns.")
     (_, header), *rows = rows
@@ -106,34 +99,6 @@ class Matcher:
     def _with_id(self, value, columns):
         key = value.strip().casefold()
         return set().union(*(self._ids.get((column, key), ()) for column in columns)) if key else set()
-
-
-def _decoded(raw, path):
-    if raw.startswith(b"PK"):
-        raise GradingError(f"The roster {path} is a spreadsheet or a zip: save it as CSV.")
-    for encoding in ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise GradingError(f"The roster {path} is not text that can be read: save it as CSV in UTF-8.")
-
-
-def _rows(text, path):
-    """Line number and cells of each row that has any."""
-    first, _, rest = text.partition("\n")
-    skipped = first.strip().lower().startswith("sep=")  # a remark of Excel
-    first, text = (rest.partition("\n")[0], rest) if skipped else (first, text)
-    separator = max(",;\t", key=re.sub(r'"[^"]*"', "", first).count)
-    reader, rows, line = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True), [], 0
-    try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                rows.append((line + 1 + skipped, row))
-            line = reader.line_num
-    except csv.Error as error:
-        raise GradingError(f"The roster {path}, line {line + 1 + skipped}, cannot be read ({error}).") from None
-    return rows
 
 
 def _student(header, columns, row, place):
