@@ -280,6 +280,8 @@ def _reason(ended, heard):
         return ended["why"]
     if heard.ended in (DONE, "output"):
         return heard.ended
+    if ended["why"] == "late":
+        return "time"  # it pretended to end
     return "crash" if heard.last_cell >= 0 else INFRA  # before the first cell, all code is the grader's own
 
 

@@ -115,7 +115,9 @@ def _one_child(parent, channel, settings, tree) -> dict[str, Any]:
         clear_away(folder)
     processor = used.ru_utime + used.ru_stime
     code = os.waitstatus_to_exitcode(status)
-    if not why and not killed and code == -signal.SIGKILL:  # by the system, for the filter lets nobody else do it
+    if killed and not why:
+        why = "late"
+    if not why and code == -signal.SIGKILL:  # by the system, for the filter lets nobody else do it
         slow = processor > settings["seconds"] / 2 or not settings["filter"]
         why, said = ("time", said) if slow else ("infra", "the system killed it: is the machine short of memory?")
     return {"why": why, "code": code, "seconds": round(processor, 3), "said": said}
