@@ -41,6 +41,7 @@ COMMANDS = [
     ["sheets", "build"],
     ["sheets", "verify"],
     ["sheets", "list"],
+    ["grade"],
 ]
 
 
