@@ -94,8 +94,9 @@ class Desk:
         wanted = {each.id: each.points if each.id in passed else 0 for each in self.master.exercises}
         assert points == wanted, "\n".join(said(grade, each.id) for each in grade.exercises)
         assert grade.score == sum(wanted.values())
-        most = (*self.master.exercises, *self.master.questions)
-        assert grade.max_score == sum(each.points if hasattr(each, "points") else each.max_points for each in most)
+        of_questions = sum(each.max_points for each in self.master.questions)
+        assert grade.max_score == sum(each.points for each in self.master.exercises) + of_questions
+        assert not any(" at 0x" in said(grade, each) for each in wanted)  # the same words at each run
 
     def close(self) -> None:
         """End its sandbox."""

@@ -231,3 +231,13 @@ def test_a_restart_is_advised_for_names_of_other_cells_only(desk):
     local, other = inside("text = text + end", "end = ''"), inside("text = text + end")
     assert "Restart" not in said(desk.grade(with_answers({"07.1": local})), "07.1")
     assert "Restart and run all" in said(desk.grade(with_answers({"07.1": other})), "07.1")
+
+
+def test_an_error_of_its_own_each_time_is_no_change(desk):
+    grade = desk.grade(with_answers({"07.1": OOPS + inside("raise Oops('no name')")}))
+    assert "two different answers" not in said(grade, "07.1")
+
+
+def test_an_error_within_a_library_names_the_students_line(desk):
+    grade = desk.grade(with_answers({"07.1": inside("import re", "re.compile('(')")}))
+    assert "(in line 3: `re.compile('(')`)" in said(grade, "07.1")

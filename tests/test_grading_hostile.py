@@ -10,6 +10,7 @@ from grading_notebooks import MEMORY, SEED, Desk, right, said, with_answers
 from nanochat_helpers.grading.grades import GRADED, REVIEW
 
 ASKED = "def remove_name(text, name):\n"
+C = "import ctypes\n\nc = ctypes.CDLL(None)\n"
 NONE = f"\n{ASKED}    return None\n"
 NAME = f"{right('07.1')}\n"
 CRASH = "Python itself came to an end in the middle"
@@ -121,7 +122,7 @@ TRICKS = {
     ),
     # processes and threads
     "a fork bomb": (f"import os\n{ASKED}    while True:\n        os.fork()\n", "no other program can be started"),
-    "fork below Python": (f"import ctypes\n{ASKED}    return ctypes.CDLL(None).fork()\n", "it is a whole number"),
+    "fork below Python": (f"{C}{ASKED}    return 'not' if c.fork() < 0 else 'done'\n", "with 'not'"),
     "a program": (
         f"import subprocess\n{ASKED}    return subprocess.getoutput('ls')\n",
         "no other program can be started",
@@ -136,10 +137,7 @@ TRICKS = {
     "a socket": (f"import socket\n{ASKED}    socket.socket()\n", "the network is off while a sheet is graded"),
     "a socket of this machine": (f"import _socket\n{ASKED}    _socket.socket(_socket.AF_UNIX)\n", "the network is off"),
     "a pair of sockets": (f"import socket\n{ASKED}    socket.socketpair()\n", "PermissionError"),
-    "a socket below Python": (
-        f"import ctypes\n{ASKED}    return ctypes.CDLL(None).socket(1, 1, 0)\n",
-        "it is a whole number",
-    ),
+    "a socket below Python": (f"{C}{ASKED}    return 'not' if c.socket(1, 1, 0) < 0 else 'done'\n", "with 'not'"),
     # room
     "a full disk": (
         f"{ASKED}    for n in range(999):\n        open(str(n), 'wb').write(b'x' * 10**6)\n",
