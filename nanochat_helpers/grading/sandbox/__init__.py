@@ -24,8 +24,8 @@ from ...errors import GradingError
 from . import wire
 
 START = 180.0  # seconds for the warm process to be ready: it may have to load a model
-PATIENCE = 3  # a task may take so many times its seconds of processor time
-GRACE = 5.0  # seconds in which the warm process has to tell how a child ended
+PATIENCE = 2  # a task may take so many times its seconds of processor time, as long as the machine goes on
+LAST_RESORT = 8  # so many times, and the warm process itself is lost
 MOST = 16_000_000  # bytes that one task may send back
 DONE, INFRA = "done", "infra"
 STRONG, WEAK = "namespaces", "process"
@@ -213,7 +213,7 @@ class Sandbox:
 
     def _listen(self, channel, heard):
         """Take what the child tells until it ends; what breaks the rules ends the listening."""
-        end = time.monotonic() + self.limits.seconds * PATIENCE + GRACE
+        end = self._deadline()
         try:
             while not heard.ended:
                 message = wire.receive(channel, end)
@@ -223,8 +223,11 @@ class Sandbox:
         except (OSError, wire.WireError):
             heard.ended = heard.ended or "crash"
 
+    def _deadline(self):
+        return time.monotonic() + (self.limits.seconds + 5) * LAST_RESORT
+
     def _how_it_ended(self):
-        ended = wire.receive(self._socket, time.monotonic() + self.limits.seconds * PATIENCE + GRACE)
+        ended = wire.receive(self._socket, self._deadline())
         if ended is None:
             raise wire.WireError("the warm process has ended")
         return ended

@@ -132,8 +132,8 @@ def begin_a_process_tree(handle: int) -> None:
 
 
 def enter_own_folder() -> None:
-    """In the child: an empty folder that nobody else sees, and a network of nobody. Raises WallsError."""
-    _call("unshare", NEW_NS | NEW_NET | NEW_IPC)
+    """In the child: an empty folder that nobody else sees. Raises WallsError."""
+    _call("unshare", NEW_NS)
     _mount_memory(FOLDER, FOLDER_MB)
     os.chdir(FOLDER)
 

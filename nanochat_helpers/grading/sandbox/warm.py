@@ -89,7 +89,7 @@ def _serve(parent, settings, tree):
 
 def _one_child(parent, channel, settings, tree) -> dict[str, Any]:
     """Run one child to its end; say how it ended, what it took, and whether the fault is ours."""
-    ends, began = os.pipe(), time.monotonic()
+    ends = os.pipe()
     folder = Path(tempfile.mkdtemp(dir=settings["root"])) if tree is None else None
     try:
         if tree is not None:
@@ -104,7 +104,7 @@ def _one_child(parent, channel, settings, tree) -> dict[str, Any]:
         _be_the_child(parent, channel, ends, settings, tree, folder)
     os.close(channel)
     os.close(ends[1])
-    why, said = _watch(parent, number, ends[0], settings, began), ""
+    why, said = _watch(parent, number, ends[0], settings), ""
     os.set_blocking(ends[0], False)
     with contextlib.suppress(OSError):
         said = os.read(ends[0], 500).decode(errors="replace")
@@ -135,10 +135,12 @@ def _end_of(number):
     return True, *os.wait4(number, 0)[1:]
 
 
-def _watch(parent, number, end, settings, began):
+def _watch(parent, number, end, settings):
     """Wait until the child ends, or end it; why it was ended, or ""."""
+    looks = round(settings["patience"] / LOOK)  # counted, as a clock would also run while this machine stands still
     while end not in (ready := select.select([end, parent], [], [], LOOK)[0]):
-        if ready or time.monotonic() - began > settings["patience"]:  # the parent says nothing now, unless it is gone
+        looks -= 1
+        if ready or looks < 0:  # the parent says nothing now, unless it is gone
             why = "time"
         elif settings["watch_memory"] and _memory(number) > settings["memory"]:
             why = "memory"
