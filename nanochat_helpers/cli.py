@@ -409,8 +409,10 @@ def grade(
     jobs: Annotated[int | None, typer.Option(min=1, help="How many are graded at a time. [one for each core]")] = None,
     roster: Annotated[str | None, typer.Option(metavar="FILE", help="The class as CSV: who is missing?")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that is in --out.")] = False,
-    time_limit: Annotated[int | None, typer.Option(min=1, help="Seconds for each exercise. [10]")] = None,
-    memory_limit: Annotated[int | None, typer.Option(min=64, help="Megabytes for each exercise. [1024]")] = None,
+    time_limit: Annotated[int | None, typer.Option(min=1, max=3600, help="Seconds for each exercise. [10]")] = None,
+    memory_limit: Annotated[
+        int | None, typer.Option(min=64, max=2**20, help="Megabytes for each exercise. [1024]")
+    ] = None,
     dask: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Grade on this Dask cluster, such as tcp://10.0.0.1:8786.")
     ] = None,

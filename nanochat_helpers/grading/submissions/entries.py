@@ -209,6 +209,8 @@ def _in_zip(file, path, parts, inside, budget, is_class):
     for member in plain:
         place, way = (*parts, *_parts(member.name)), (*inside, member.name)
         problem = _problem(member)
+        if len(place) > MAX_FOLDER_DEPTH + 1:  # many thousand names in one would fill the memory
+            place, problem = place[: MAX_FOLDER_DEPTH + 1], problem or _DEEP
         if place == parts:
             continue
         if not problem and not member.is_folder and member.name.lower().endswith(".zip"):
