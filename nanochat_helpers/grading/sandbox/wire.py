@@ -28,6 +28,7 @@ ENTRIES = 50_000  # values within a value
 DEPTH = 50  # lists within lists
 KEYS = 5_000  # entries of a dict or a set: such entries can be chosen so that looking for one takes long
 AXES = 16  # of a tensor
+BITS = 14_000  # of a whole number: Python writes no longer ones
 TEXT, NAME = 2_000, 60  # characters of a text that is only shown, and of a name
 LENGTH = struct.Struct("!I")
 DICTS = {each.__name__: each for each in (dict, collections.OrderedDict, collections.Counter)}
@@ -35,6 +36,7 @@ SEQUENCES = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
 # What data that is none can raise where it is taken apart; RecursionError and torch's own are RuntimeErrors.
 BROKEN = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RuntimeError)
 DTYPES = {"float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"}
+ONLY_NAMED = {"complex64", "complex128", "uint16", "uint32", "uint64"}  # no right answer is one: zeros arrive
 
 
 async def _coroutine():
@@ -70,6 +72,8 @@ EMPTY: dict[str, Callable[[], Any]] = {
     "dict_items": {}.items,
     "coroutine": _closed,
     "async_generator": _asynchronous,
+    "complex": complex,
+    "bytearray": bytearray,
     "ellipsis": lambda: ...,
     "type": lambda: type,
 }
@@ -141,6 +145,8 @@ def _pack(value, left, depth):
     if value is None or kind is bool:
         return value
     if kind is int:
+        if value.bit_length() > BITS:
+            raise TooMuch("a number with too many digits")
         return {"int": hex(value)}
     if kind is float:
         return {"float": value.hex()}
@@ -153,7 +159,7 @@ def _pack(value, left, depth):
     if kind in SEQUENCES.values():
         return {kind.__name__: [_pack(each, left, depth + 1) for each in value]}
     if kind in DICTS.values():
-        pairs = [[_pack(key, left, depth + 1), _pack(each, left, depth + 1)] for key, each in dict.items(value)]
+        pairs = [[_pack(key, left, depth + 1), _pack(each, left, depth + 1)] for key, each in value.items()]
         return {kind.__name__: pairs}
     if kind is collections.defaultdict:
         return _pack(dict(value), left, depth)
@@ -169,11 +175,13 @@ def _room(text, left):
 
 def _pack_tensor(tensor, left):
     dtype = str(tensor.dtype).removeprefix("torch.")
-    if dtype not in DTYPES or not _is_shape(list(tensor.shape)):
-        return _pack_other(tensor)
     left[0] -= tensor.numel()
     if left[0] < 0:
         raise TooMuch("a tensor with too many numbers")
+    if dtype not in (*DTYPES, *ONLY_NAMED) or not _is_shape(list(tensor.shape)):
+        return _pack_other(tensor)
+    if dtype in ONLY_NAMED:
+        return {"tensor": [dtype, list(tensor.shape), []]}
     try:
         numbers = tensor.detach().cpu().flatten().tolist()
     except (RuntimeError, NotImplementedError):  # a sparse one, or one without numbers ("meta")
@@ -207,7 +215,7 @@ def _unpack(data, left, depth):
     if data is None or type(data) in (bool, str):
         return data
     ((kind, inner),) = data.items()
-    if kind == "int":
+    if kind == "int" and len(inner) <= BITS // 4 + 3:
         return int(inner, 16)
     if kind == "float":
         return float.fromhex(inner)
@@ -221,16 +229,18 @@ def _unpack(data, left, depth):
         return SEQUENCES[kind]([_unpack(each, left, depth + 1) for each in inner])
     if kind in DICTS:
         pairs = [(_unpack(key, left, depth + 1), _unpack(each, left, depth + 1)) for key, each in inner]
-        found = DICTS[kind]()
-        dict.update(found, pairs)
-        return found
+        return DICTS[kind](dict(pairs))
     return _unpack_tensor(left, *inner) if kind == "tensor" else _unpack_other(*inner)
 
 
 def _unpack_tensor(left, dtype, shape, numbers):
     import torch
 
-    if dtype not in DTYPES or not _is_shape(shape):
+    if not _is_shape(shape):
+        raise WireError("no such tensor")
+    if dtype in ONLY_NAMED:
+        return torch.zeros(shape, dtype=getattr(torch, dtype))
+    if dtype not in DTYPES:
         raise WireError("no such tensor")
     flat = [_unpack(each, left, DEPTH) for each in numbers]
     if not all(type(number) in (bool, int, float) for number in flat):
@@ -300,12 +310,19 @@ def _unpack_error(kinds, args, said):
     if known and known[0] is not None:
         for make in (known[0], partial(known[0].__new__, known[0])):
             with contextlib.suppress(Exception):
-                return make(*args)
+                if _is_sound(error := make(*args)):
+                    return error
     parent = next((kind for kind in known if kind and not issubclass(kind, BaseExceptionGroup)), Exception)
     kind = _error_class(re.sub(r"\W", "_", str(kinds[0][1]))[:NAME] or "_", parent)
     error = kind.__new__(kind)
     error.said = said
     return error
+
+
+def _is_sound(error):
+    """Whether it can be written: of a UnicodeError Python reads the place it names, also one outside of its text."""
+    place = getattr(error, "start", None), getattr(error, "end", None)
+    return not isinstance(error, UnicodeError) or place == (None, None) or 0 <= place[0] < place[1] <= len(error.object)
 
 
 @lru_cache(200)
