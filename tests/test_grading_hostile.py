@@ -143,7 +143,7 @@ TRICKS = {
         f"{ASKED}    for n in range(999):\n        open(str(n), 'wb').write(b'x' * 10**6)\n",
         "No space left on device",
     ),
-    "a large file": (f"{ASKED}    open('f', 'wb').write(b'x' * 10**8)\n", "checks came out right"),
+    "a large file": (f"{ASKED}    open('f', 'wb').write(b'x' * 10**8)\n", "File too large"),
     "files without end": (
         f"kept = []\n{ASKED}    while True:\n        kept.append(open(str(len(kept)), 'w'))\n",
         "Too many open files",
@@ -177,6 +177,11 @@ TRICKS = {
     "done after one answer": (
         f"{TELL}\n{ASKED}    tell(answer=answer('Hi!', local('cases')[0]))\n    tell(ended='done')\n    os._exit(0)\n",
         "1 of 28 checks came out right, then it ended: it stopped in the middle",
+    ),
+    "done after one wrong answer": (
+        f"{TELL}\n{ASKED}    tell(answer=answer('wrong', local('cases')[0]))\n"
+        "    tell(ended='done')\n    os._exit(0)\n",
+        "0 of 28 checks came out right",
     ),
     "answers that are guessed": (
         f"{TELL}\n{ASKED}    for case in local('cases'):\n        tell(answer=answer(text, case))\n"
@@ -304,12 +309,11 @@ def test_a_folder_is_empty_for_each_exercise(desk):
 
 def test_no_variable_of_the_grader_is_known(desk, monkeypatch):
     monkeypatch.setenv("GRADER_SECRET", "swordfish")
-    code = f"import os\n{ASKED}    return str(os.environ)\n"
+    code = f"import os\n{ASKED}    return os.environ.get('GRADER_SECRET', 'not there')\n"
     fresh = Desk("07", 1, ("07.1",))
     text = grade_trick(fresh, code, REVIEW)
     fresh.close()
-    assert "environ({" in text
-    assert "swordfish" not in text
+    assert "begins with 'not there'" in text
 
 
 @pytest.mark.parametrize("folder", ["solutions", "exercises", "tests", ".git"])
