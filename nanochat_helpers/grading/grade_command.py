@@ -105,7 +105,7 @@ def _grade(request, stream):
 
 
 def _run(settings, master):
-    limits = f"{settings.seconds} s and {settings.memory_mb} MB for each exercise"
+    limits = f"{settings.seconds} s and {settings.memory_mb:,} MB for each exercise."
     sandbox = " ".join(WALLS.get(level, level) for level in settings.sandbox) or "No code was run."
     return Run(master.number, _title(master), sandbox, limits, __version__)
 
