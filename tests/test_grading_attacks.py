@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from grading_notebooks import SEED
 
 from nanochat_helpers.checks.calling import Answer
+from nanochat_helpers.checks.sheets import SHEETS, sheet_exercises
 from nanochat_helpers.grading.sandbox import wire
 
 
@@ -39,3 +41,14 @@ def test_an_honest_error_about_a_text_arrives_as_it_was(code):
     except UnicodeError as raised:
         error = arrived(raised)
         assert (type(error), str(error)) == (type(raised), str(raised))
+
+
+# --- points for wrong code
+
+
+@pytest.mark.parametrize("number", SHEETS)
+def test_a_table_of_the_public_answers_is_no_solution(number):
+    for exercise in sheet_exercises(number):
+        known = [repr(case.args) for case in exercise.cases()]
+        new = [case for case in exercise.cases(SEED) if repr(case.args) not in known]
+        assert len(new) >= 2, exercise.id

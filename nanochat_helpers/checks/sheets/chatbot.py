@@ -517,6 +517,11 @@ def _tokens_joined(messages, text, max_new_tokens, backbone):
     return " ".join(backbone.tokenizer.decode([token_id]) for token_id in new_ids)
 
 
+def _real_case(rng):
+    question = f"What is {rng.randint(2, 999)} {rng.choice(('plus', 'minus', 'times'))} {rng.randint(2, 999)}?"
+    return _conversation(rng, 1), question, rng.randint(3, 5)
+
+
 REAL_TURN = Exercise(
     id="08.5",
     title="The same with the real model",
@@ -531,8 +536,8 @@ REAL_TURN = Exercise(
         Case(([_message("user", "My name is Mia."), _message("assistant", "Hello, Mia.")], "What is my name?", 4)),
         Case(([_message("system", "You are a pirate.")], "Who are you?", 4), "there is a system message"),
     ),
-    n_random=0,  # each case takes the model a while
-    random_case=lambda rng: ([], rng.choice(QUESTIONS), 3),
+    n_random=2,  # each case takes the model a while; without any, a table of the answers above would do
+    random_case=_real_case,
     misconceptions=(
         Misconception(
             "gave the model the bare text",
