@@ -1,8 +1,10 @@
 """A class in which somebody wants to break the batch: the others are graded, and nothing grows without end."""
 
 import io
+import socket
 import struct
 import sys
+import tempfile
 import tracemalloc
 import zipfile
 
@@ -11,6 +13,10 @@ from handed_in import ROOT
 
 from nanochat_helpers import cli
 from nanochat_helpers.errors import RejectedError
+from nanochat_helpers.grading import sandbox
+from nanochat_helpers.grading.batch import worker, workers
+from nanochat_helpers.grading.batch.frames import send
+from nanochat_helpers.grading.batch.job import Job, Task
 from nanochat_helpers.grading.master import find_master
 from nanochat_helpers.grading.submissions import find_submissions
 from nanochat_helpers.grading.submissions.archives import MAX_NAME, members
@@ -74,3 +80,76 @@ def test_limits_that_no_system_can_keep_are_refused_before_anything_is_begun(tmp
     assert ended.value.code == 2
     assert f"Invalid value for '{option}'" in capsys.readouterr().err
     assert not out.exists()
+
+
+# --- nothing is left behind
+
+
+class ToldToLeave:
+    """A grader that is told to leave while it starts."""
+
+    closed = 0
+
+    @property
+    def level(self):
+        raise SystemExit  # as the signal's handler does
+
+    def close(self):
+        ToldToLeave.closed += 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # its socket ends with its process
+def test_a_worker_that_has_to_leave_while_it_starts_takes_down_what_it_has_begun(monkeypatch):
+    monkeypatch.setattr(worker, "_end_with", lambda number: None)
+    monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(worker, "make", lambda *_: ToldToLeave(), raising=False)
+    job = Job("04", MASTER.notebook, 7, grader="nanochat_helpers.grading.batch.worker:make")
+    here, there = socket.socketpair()
+    with here:
+        send(here, job.to_json())
+        with pytest.raises(SystemExit):
+            worker.main(there.detach())
+    assert ToldToLeave.closed == 1
+
+
+def test_a_sandbox_whose_process_cannot_be_started_leaves_no_folder(monkeypatch, tmp_path):
+    def no_more(*_, **__):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(sandbox.subprocess, "Popen", no_more)
+    held = sandbox.Sandbox("")
+    with pytest.raises(BlockingIOError):
+        str(held.level)
+    held.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+LITTER = """
+import os, signal, tempfile
+
+class Litter:
+    level = ""
+
+    def grade(self, *_):
+        open(tempfile.mkdtemp() + "/of_a_student", "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def close(self):
+        pass
+
+def make(master, seed, limits):
+    return Litter()
+"""
+
+
+def test_of_a_worker_that_is_killed_no_file_is_left(monkeypatch, tmp_path):
+    (tmp_path / "litter.py").write_text(LITTER)
+    (room := tmp_path / "room").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(room))
+    monkeypatch.setattr(workers, "TRIES", 1)
+    with workers.Workers(Job("04", MASTER.notebook, 7, grader="litter:make")) as started:
+        result = started.grade(Task("kim", "kim.ipynb", (), b"", "key"))
+    assert "SIGKILL" in result.grade.notes[0]
+    assert list(room.iterdir()) == []

@@ -11,7 +11,9 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from ...errors import GradingError
@@ -39,14 +41,14 @@ def main(number: int) -> None:
     job, _ = receive(link)
     module, _, name = job["grader"].partition(":")
     make = getattr(import_module(module), name)
-    limits = {"seconds": job["seconds"], "memory_mb": job["memory_mb"]}
+    grader = None
     try:
-        grader = make(Master(job["sheet"], job["notebook"]), job["seed"], limits)
-        level = str(grader.level)
-    except GradingError as error:  # no other worker would fare better
-        send(link, {"refused": str(error)})
-        return
-    try:
+        try:
+            grader = make(Master(job["sheet"], job["notebook"]), job["seed"], _limits(job))
+            level = str(grader.level)
+        except GradingError as error:  # no other worker would fare better
+            send(link, {"refused": str(error)})
+            return
         send(link, {"level": level})
         while select.select([link], [], [], IDLE)[0]:
             asked, raw = receive(link)
@@ -56,7 +58,14 @@ def main(number: int) -> None:
         pass  # the other side has gone: there is nothing more to do
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        grader.close()
+        if grader is not None:
+            grader.close()  # also where it was told to leave before it had quite started
+        with suppress(OSError):  # a folder of its own, see `workers`, which cannot do this after a kill
+            Path(os.environ["TMPDIR"]).rmdir()
+
+
+def _limits(job):
+    return {"seconds": job["seconds"], "memory_mb": job["memory_mb"]}
 
 
 def _leave(*_):

@@ -17,6 +17,7 @@ from typing import Any
 
 from ...errors import GradingError
 from ..grades import INFRA_ERROR, Grade
+from ..sandbox import clear_away
 from .frames import receive_until, send
 from .job import Job, Result, Task, grader_failed
 
@@ -37,6 +38,7 @@ class Worker:
         self._longest, self._sheet = job.longest, job.sheet
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `kill`)
         self._link, theirs = socket.socketpair()
+        self._folder = Path(tempfile.mkdtemp(prefix="nanochat-grade-"))  # all that it writes lies in here
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", MODULE, str(theirs.fileno())],
@@ -44,7 +46,7 @@ class Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
-                env=_environment(os.environ),
+                env={**_environment(os.environ), "TMPDIR": str(self._folder)},
                 start_new_session=True,  # Ctrl-C is for the main process, which then ends this one
             )
         try:
@@ -117,6 +119,8 @@ class Worker:
         self._process.wait()
         self._link.close()
         self._errors.close()
+        if self._folder.exists():  # it did not come to take it down itself
+            clear_away(self._folder)
 
 
 class Workers:
@@ -164,7 +168,7 @@ class Workers:
             self._busy.add(worker)
             is_late = self._closed
         if is_late:
-            self._drop(worker)
+            worker.close()
             raise GradingError("Grading was stopped.")
         return worker
 

@@ -131,12 +131,14 @@ class Sandbox:
 
     def close(self) -> None:
         """End the warm process, and with it whatever it started."""
-        if self._process is not None:
+        if self._socket is not None:
             self._socket.close()
+        if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(1)
             self._process.kill()
             self._process.wait()
+        if self._root is not None:  # the process may never have come to be
             clear_away(self._root)
         self._process = self._socket = self._root = None
 
@@ -161,7 +163,7 @@ class Sandbox:
             self._wanted.pop(0)
 
     def _launch(self):
-        own, other = socket.socketpair()
+        self._socket, other = socket.socketpair()
         self._root = Path(tempfile.mkdtemp(prefix="nanochat-grade-")).resolve()
         command = [sys.executable, "-m", "nanochat_helpers.grading.sandbox.warm", str(other.fileno())]
         nothing = subprocess.DEVNULL
@@ -170,8 +172,7 @@ class Sandbox:
                 command, pass_fds=[other.fileno()], stdin=nothing, stdout=nothing, stderr=nothing, cwd="/",
                 env=_environment(self._root), start_new_session=True,
             )  # fmt: skip
-        self._socket = own
-        wire.send(own, self._settings())
+        wire.send(self._socket, self._settings())
 
     def _settings(self):
         level = self._wanted[0]
