@@ -212,6 +212,23 @@ def test_right_code_has_its_points_whatever_is_odd_about_it(desk, case):
         assert word in said(grade, "07.1")
 
 
+PACKAGE = f"from nanochat_helpers import bpe\n{NAME}print(bpe)"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "%%time\n" + PACKAGE,
+        "    " + PACKAGE.replace("\n", "\n    "),
+        ">>> " + PACKAGE.replace("\n", "\n... "),
+        "In [12]: " + PACKAGE.replace("\n", "\n    ...: "),
+    ],
+)
+def test_what_jupyter_makes_of_a_cell_hides_nothing_from_the_teacher(desk, code):
+    grade = desk.grade(with_answers({"07.1": code}), passed=("07.1",), status="review")
+    assert "`nanochat_helpers.bpe`" in grade.notes[0]
+
+
 @pytest.mark.parametrize(
     "code",
     [

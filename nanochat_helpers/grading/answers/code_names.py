@@ -6,6 +6,7 @@ In: the text of a cell, which may be broken, huge or hostile. Out: plain facts. 
 import ast
 import re
 import symtable
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import TypeVar
 LONGEST = 50_000  # characters; longer code is not looked into
 # All repeats are possessive (`*+`): hostile text must not make them try again and again.
 MAGIC = re.compile(r"^([ \t]*+)(?:[\w, \t]++=[ \t]*+)?(?:[%!?].*+|[\w.]++\?{1,2}[ \t]*+$)", re.MULTILINE)
+PROMPT = re.compile(r"^[ \t]*+(?:>>>|\.\.\.:?|In \[\d*+\]:)(?: |$)", re.MULTILINE)
 DEFINITION = re.compile(r"^(?:(?:async[ \t]++)?def|class)[ \t]++(\w++)|^(\w++)[ \t]*+=(?!=)", re.MULTILINE)
 IMPORT = re.compile(r"^(?:from[ \t]++[\w.]++[ \t]++)?import[ \t]++([\w., \t]++)", re.MULTILINE)
 T = TypeVar("T")
@@ -36,7 +38,7 @@ class Names:
 
 
 def parse(code: str) -> ast.Module:
-    """The code as a tree; a line for IPython (`%timeit`, `!ls`, `max?`) counts as `pass`.
+    """The code as a tree; a line for IPython (`%timeit`, `!ls`, `max?`) counts as `pass`, and prompts do not count.
 
     Raises SyntaxError for what is no Python, and TooMuchError.
     """
@@ -93,7 +95,7 @@ def _is_text(statement):
 
 
 def _analysed(code: str, analyse: Callable[[str], T]) -> T:
-    """What `analyse` says of the code, or of the code without magics."""
+    """What `analyse` says of the code, or of the code without magics, prompts (`>>>`) and an indent of all lines."""
     if len(code) > LONGEST:
         raise TooMuchError
     with warnings.catch_warnings():
@@ -101,7 +103,7 @@ def _analysed(code: str, analyse: Callable[[str], T]) -> T:
         try:
             return analyse(code)
         except SyntaxError:
-            plain = MAGIC.sub(r"\1pass", code)
+            plain = MAGIC.sub(r"\1pass", textwrap.dedent(PROMPT.sub("", code)))
             if plain == code:
                 raise
         except ValueError as error:  # a NUL, or half a character
