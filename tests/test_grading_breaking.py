@@ -6,6 +6,7 @@ import struct
 import sys
 import tempfile
 import tracemalloc
+import types
 import zipfile
 
 import pytest
@@ -98,18 +99,20 @@ class ToldToLeave:
         ToldToLeave.closed += 1
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # its socket ends with its process
-def test_a_worker_that_has_to_leave_while_it_starts_takes_down_what_it_has_begun(monkeypatch):
+def test_a_worker_that_has_to_leave_while_it_starts_takes_down_what_it_has_begun(monkeypatch, tmp_path):
     monkeypatch.setattr(worker, "_end_with", lambda number: None)
     monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
     monkeypatch.setattr(worker, "make", lambda *_: ToldToLeave(), raising=False)
     job = Job("04", MASTER.notebook, 7, grader="nanochat_helpers.grading.batch.worker:make")
     here, there = socket.socketpair()
-    with here:
+    monkeypatch.setattr(worker, "socket", types.SimpleNamespace(socket=lambda fileno: there))
+    (own := tmp_path / "own").mkdir()
+    with here, there:
         send(here, job.to_json())
         with pytest.raises(SystemExit):
-            worker.main(there.detach())
+            worker.main(there.fileno(), own)
     assert ToldToLeave.closed == 1
+    assert not own.exists()
 
 
 def test_a_sandbox_whose_process_cannot_be_started_leaves_no_folder(monkeypatch, tmp_path):

@@ -1,7 +1,7 @@
 """A process of its own that grades one submission after the other: `python -m nanochat_helpers.grading.batch.worker`.
 
-In: the number of a socket, on which a job comes, and then submissions. Out: grades, on the same socket. It ends with
-the process at the other end, however that ends, and after a long time without work.
+In: the number of a socket, on which a job comes, and then submissions; and a folder of its own. Out: grades, on the
+same socket. It ends with the process at the other end, however that ends, and after a long time without work.
 """
 
 import os
@@ -32,8 +32,8 @@ def make_grader(master: Master, seed: int, limits: dict[str, Any]) -> Any:
     return Grader(master, seed, Limits(**limits))
 
 
-def main(number: int) -> None:
-    """Grade what comes in, until nothing more can come."""
+def main(number: int, folder: Path) -> None:
+    """Grade what comes in, until nothing more can come. folder: this process's own, for temporary files."""
     link = socket.socket(fileno=number)
     link.set_inheritable(False)
     signal.signal(signal.SIGTERM, _leave)
@@ -60,8 +60,8 @@ def main(number: int) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if grader is not None:
             grader.close()  # also where it was told to leave before it had quite started
-        with suppress(OSError):  # a folder of its own, see `workers`, which cannot do this after a kill
-            Path(os.environ["TMPDIR"]).rmdir()
+        with suppress(OSError):  # mostly `workers` does this, but not where that process was killed
+            folder.rmdir()
 
 
 def _limits(job):
@@ -84,4 +84,4 @@ def _end_with(number):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), Path(sys.argv[2]))

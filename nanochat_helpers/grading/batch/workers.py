@@ -41,7 +41,7 @@ class Worker:
         self._folder = Path(tempfile.mkdtemp(prefix="nanochat-grade-"))  # all that it writes lies in here
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", MODULE, str(theirs.fileno())],
+                [sys.executable, "-P", "-m", MODULE, str(theirs.fileno()), str(self._folder)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
