@@ -229,6 +229,13 @@ def test_what_jupyter_makes_of_a_cell_hides_nothing_from_the_teacher(desk, code)
     assert "`nanochat_helpers.bpe`" in grade.notes[0]
 
 
+def test_what_only_jupyter_can_read_is_for_a_teacher(desk):
+    grade = desk.grade(
+        with_answers({"07.1": f"%matplotlib inline\n/print 3\n{PACKAGE}"}), passed=("07.1",), status="review"
+    )
+    assert "lines that only Jupyter understands" in grade.notes[0]
+
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -7,6 +7,7 @@ import ast
 import re
 from collections.abc import Collection, Iterator
 
+from ..sandbox.child import may_be_jupyters
 from .code_names import TooMuchError, parse
 
 PACKAGE = "nanochat_helpers"
@@ -40,7 +41,7 @@ def tricks_in(code: str, allowed: Collection[str] = ()) -> str:
     try:
         found = sorted(_remarkable(parse(code), allowed), key=lambda pair: pair[1])
     except SyntaxError:
-        return ""  # it cannot be run
+        return "lines that only Jupyter understands" if may_be_jupyters(code) else ""  # which cannot be run
     except TooMuchError:
         return "code that is too long, or nested too deeply, to be looked into"
     first = dict(reversed(found))  # the first line of each name

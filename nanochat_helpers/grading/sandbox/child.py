@@ -105,12 +105,17 @@ def _compiled(source, file):
     try:
         return compile(source, file, "exec")
     except SyntaxError:
-        is_indented = source.lstrip("\n").startswith((" ", "\t"))  # Jupyter takes that away
-        if not (is_indented or any(_is_jupyters(line.strip()) for line in source.split("\n"))):
+        if not may_be_jupyters(source):
             raise
     from IPython.core.inputtransformer2 import TransformerManager
 
     return compile(TransformerManager().transform_cell(source), file, "exec")
+
+
+def may_be_jupyters(source: str) -> bool:
+    """Whether Jupyter may understand code that is no Python, for only such code gets another try."""
+    is_indented = source.lstrip("\n").startswith((" ", "\t"))  # Jupyter takes that away
+    return is_indented or any(_is_jupyters(line.strip()) for line in source.split("\n"))
 
 
 def _is_jupyters(line):
