@@ -139,6 +139,12 @@ def test_what_goes_too_far_is_ended_and_told(box, name):
     assert box.run(task(code)).ended == ended
 
 
+@pytest.mark.parametrize("name", ["a loop", "a loop in C", "no signal is heard", "threads that go on"])
+def test_no_more_processor_time_is_used_than_allowed(box, name):
+    outcome = box.run(task(ENDS[name][1]))
+    assert 0 < outcome.seconds < 1.5
+
+
 def test_what_came_before_the_end_is_kept(box):
     outcome = box.run(task("def f(x):\n    while x > 1: pass\n    return x"))
     assert (outcome.ended, [answer.value for answer, _ in outcome.answers]) == ("time", [1])

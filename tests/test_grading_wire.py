@@ -371,6 +371,13 @@ def test_a_bomb_is_taken_apart_in_little_memory(name):
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("name", ["deep", "many values", "giant shape of nothing", "a thousand axes", "colliding keys",
+                                  "huge int", "tensor in tensor", "two kinds"])  # fmt: skip
+def test_what_is_larger_or_deeper_than_agreed_on_is_refused(name):
+    with pytest.raises(wire.WireError):
+        wire.unpack(BOMBS[name]())
+
+
 # --- frames
 
 
@@ -420,7 +427,7 @@ def test_any_bytes_are_a_message_or_a_wire_error(data):
 def test_nothing_is_awaited_longer_than_its_end():
     here, there = socket.socketpair()
     with here, there:
-        here.sendall(b"\0")
+        wire.send(here, "there")
         with pytest.raises(TimeoutError):
             wire.receive(there, 0.0)
 
