@@ -66,6 +66,19 @@ def test_a_small_zip_full_of_deep_folders_takes_little_memory(tmp_path):
     assert most < 20_000_000
 
 
+def test_a_student_has_a_name_that_can_be_seen(tmp_path):
+    for name in (" ", "\u00a0", "\u200b", "?!", "\u5b89"):
+        (tmp_path / f"{name}.ipynb").write_bytes(SHEET)
+    assert [each.student for each in find_submissions(tmp_path, MASTER)] == ["?", "? (2)", "? (3)", "?!", "\u5b89"]
+
+
+def test_one_student_does_not_fill_the_reports_with_notes(tmp_path):
+    names = [b"%03d.txt" % (n // 2) for n in range(200)]
+    (tmp_path / "kim.zip").write_bytes(zip_of(**{"04.ipynb": SHEET, "twice.zip": directory_of(names)}))
+    (found,) = find_submissions(tmp_path, MASTER)
+    assert len(found.notes) == 5 and "two files in the zip are named 000.txt" in found.notes[0]
+
+
 # --- what is typed
 
 

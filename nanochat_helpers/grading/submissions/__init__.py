@@ -6,6 +6,7 @@ student whose work cannot be read. A notebook is only opened here to tell two of
 
 import itertools
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from .roster import MAX_NAME, Matcher, Student, read_roster
 __all__ = ["Student", "Submission", "find_submissions", "missing", "read_roster"]
 MAX_PLACE = 300  # letters of a path that are shown
 CLOSE = 120  # seconds: times nearer than this come from unpacking, not from the student
+MOST_NOTES = 5  # of one kind
 LOOKED_INTO, LOOKED_BYTES = 20, 32 * 2**20  # notebooks of one student that are opened to find the right one
 
 
@@ -73,7 +75,7 @@ def _submission(owner: Owner, master, matcher, where):
     student, note = matcher.find(map(_readable, owner.labels), owner.ids)
     if note and not matcher.is_empty:
         notes.append(note)
-    name = student.name if student else _readable(owner.labels[0])[:MAX_NAME] or "?"
+    name = student.name if student else _visible(_readable(owner.labels[0])[:MAX_NAME])
     readable = [entry for entry in owner.entries if entry.kind == NOTEBOOK and not entry.problem]
     if not readable:
         entry, problem = _why_nothing(owner.entries)
@@ -82,8 +84,10 @@ def _submission(owner: Owner, master, matcher, where):
     place = _place(entry, where)
     if why:
         notes.append(f"{count(len(readable), 'notebook')} were handed in; {place} was taken: it is {why}")
-    notes += [f"{_place(each, where)} was not read: {each.problem}" for each in owner.entries if each.problem][:5]
-    notes += dict.fromkeys(each.note for each in owner.entries if each.note)
+    notes += [f"{_place(each, where)} was not read: {each.problem}" for each in owner.entries if each.problem][
+        :MOST_NOTES
+    ]
+    notes += list(dict.fromkeys(each.note for each in owner.entries if each.note))[:MOST_NOTES]
     return Submission(name, Path(entry.path), entry.inside, tuple(notes), "", place)
 
 
@@ -164,3 +168,8 @@ def _place(entry, where):
 def _readable(name):
     """A name as text that can be written: what stands in it for bytes that are no UTF-8 is replaced."""
     return re.sub("[\ud800-\udfff]", "\ufffd", name)
+
+
+def _visible(name):
+    """A name, or "?" for one of which nothing could be seen in a table, such as that of " .ipynb"."""
+    return name if any(unicodedata.category(sign)[0] in "LNPS" for sign in name) else "?"
