@@ -15,7 +15,7 @@ from ...errors import RejectedError
 MAX_BYTES = 256 * 2**20  # of one file
 MAX_DIRECTORY = 64 * 2**20  # of the list of members
 CHUNK = 2**18
-MAX_NAME = 4096  # bytes; no system unpacks a file with a longer name
+MAX_NAME = 4096  # bytes; a longer name is cut, and no system unpacks such a file
 MAX_NUMBER = 2**40  # no real size or place in a file; a system refuses to go there
 # A file that is packed tighter than this and is larger than that was made to fill the memory.
 MAX_RATIO, RATIO_FROM = 200, 128 * 2**20
@@ -154,9 +154,7 @@ def _member(directory, shift):
     made, _, flags, method, time, date, crc, packed, size, n_name, n_extra, n_comment, _, _, external, offset = (
         struct.unpack("<4xHHHHHHIIIHHHHHII", head)
     )
-    if n_name > MAX_NAME:
-        raise RejectedError("the zip holds a file whose name is far too long")
-    raw, extra = directory.read(n_name), dict(_extra_fields(directory.read(n_extra)))
+    raw, extra = directory.read(n_name)[:MAX_NAME], dict(_extra_fields(directory.read(n_extra)))
     directory.seek(n_comment, io.SEEK_CUR)
     size, packed, offset = _large_numbers((size, packed, offset), extra.get(1, b""))
     name = _name(raw, flags, extra.get(0x7075, b""))

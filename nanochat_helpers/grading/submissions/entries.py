@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ...errors import GradingError, RejectedError
-from .archives import MAX_BYTES, Member, is_zip, members, unpack
+from .archives import MAX_BYTES, MAX_NAME, Member, is_zip, members, unpack
 
 NOTEBOOK, OTHER, BOX = "notebook", "other", "box"  # a box: a folder or a zip
 MAX_DEPTH, MAX_FOLDER_DEPTH = 3, 20
@@ -209,8 +209,7 @@ def _in_zip(file, path, parts, inside, budget, is_class):
     for member in plain:
         place, way = (*parts, *_parts(member.name)), (*inside, member.name)
         problem = _problem(member)
-        if len(place) > MAX_FOLDER_DEPTH + 1:  # many thousand names in one would fill the memory
-            place, problem = place[: MAX_FOLDER_DEPTH + 1], problem or _DEEP
+        place = (*place[:MAX_FOLDER_DEPTH], *place[MAX_FOLDER_DEPTH:][-1:])  # thousands of folders fill the memory
         if place == parts:
             continue
         if not problem and not member.is_folder and member.name.lower().endswith(".zip"):
@@ -247,6 +246,8 @@ def _problem(member):
         return "its name in the zip leads out of the zip"
     if member.is_link:
         return _LINK
+    if len(member.name) >= MAX_NAME:
+        return "its name in the zip is far too long"
     return "it is locked with a password: hand it in without one" if member.is_locked else ""
 
 
