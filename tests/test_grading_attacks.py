@@ -7,6 +7,7 @@ from grading_notebooks import SEED
 
 from nanochat_helpers.checks.calling import Answer
 from nanochat_helpers.checks.sheets import SHEETS, sheet_exercises
+from nanochat_helpers.grading.answers.tricks import tricks_in
 from nanochat_helpers.grading.sandbox import wire
 
 
@@ -52,3 +53,62 @@ def test_a_table_of_the_public_answers_is_no_solution(number):
         known = [repr(case.args) for case in exercise.cases()]
         new = [case for case in exercise.cases(SEED) if repr(case.args) not in known]
         assert len(new) >= 2, exercise.id
+
+
+# --- ready-made answers
+
+HIDDEN_IN_TEXTS = """%pwd
+'''
+%x '''
+import nanochat_helpers.sampling as s
+'''
+%y '''
+"""
+MATCHED = """
+match display:
+    case object(__globals__=names):
+        names["sys"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("__package__ = 'nanochat_helpers'\nfrom .sampling import draw\n", "`.sampling` (line 2)"),
+        (HIDDEN_IN_TEXTS, "lines that only Jupyter understands"),
+        ("m = torch.sys.modules\n", "`sys` (line 1)"),
+        ("import random\nrandom._os.listdir()\n", "`_os` (line 2)"),
+        ("import pydoc\npydoc.locate('a.b')\n", "`pydoc` (line 2)"),
+        ("from pkgutil import resolve_name\nresolve_name('a:b')\n", "`pkgutil.resolve_name` (line 2)"),
+        ("import _io\n_io.open('a')\n", "`_io` (line 2)"),
+        (MATCHED, "`__globals__` (line 3)"),
+        ("get_ipython().run_cell_magic('time', '', 'import a')\n", "`get_ipython` (line 1)"),
+        ("import time\ntime.thread_time = lambda: 0.0\n", "`time.thread_time` (line 2)"),
+        ("torch.Tensor = list\n", "`torch.Tensor` (line 1)"),
+        ("setattr(torch, 'Tensor', list)\n", "`setattr` (line 1)"),
+        ("import numpy as np\nnp.load('a', allow_pickle=True)\n", "`numpy.load` (line 2)"),
+        ("import typing\ntyping.get_type_hints(f)\n", "`typing.get_type_hints` (line 2)"),
+        ("from operator import attrgetter\nattrgetter('a' + 'b')\n", "`operator.attrgetter` (line 2)"),
+        ("getattr(torch, 'sy' + 's')\n", "`getattr` (line 1)"),
+        ("getattr(torch, 'sys')\n", "`getattr` (line 1)"),
+        ("vars(torch)\n", "`vars` (line 1)"),
+        ("x = '0.__globals__[sys]'\n", "`__globals__` (line 1)"),
+        ("class A:\n    eval = 1\n\neval('1')\n", "`eval` (line 2)"),
+    ],
+)
+def test_a_hidden_way_to_ready_made_answers_is_for_a_teacher(code, found):
+    assert tricks_in(code, {"torch"}) == found
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from __future__ import annotations\n",
+        "class A:\n    def __init__(self, os):\n        self.found = getattr(os, 'name', None)\n",
+        "x = torch.trace(torch.ones(2, 2))\nx.grad = None\n",
+        "%time f()\nx = '''a text\nof two lines'''\n",
+        "vars = {'a': 1}\nvars['b'] = 2\n",
+    ],
+)
+def test_what_only_looks_alike_is_not(code):
+    assert tricks_in(code, {"torch"}) == ""
