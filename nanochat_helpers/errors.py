@@ -20,7 +20,10 @@ NanoChatError
 ├── CheckError               a check did not pass where a grader runs the sheet; or the sheet does not exist
 ├── SheetError               an exercise sheet has a mistake; names the sheet and the cell
 └── GradingError             a class cannot be graded as asked: a folder, a roster or a number is not what it should be
-    └── RejectedError        what one student handed in cannot be read; the others are graded
+    ├── RejectedError        what one student handed in cannot be read; the others are graded
+    ├── WallsError           this machine does not allow the stronger walls around students' code
+    └── WireError            what a student's process sent is not what was agreed on
+        └── TooMuchError     a value, or code, is too large to be looked at
 """
 
 
@@ -110,3 +113,15 @@ class GradingError(NanoChatError, ValueError):
 
 class RejectedError(GradingError):
     """What one student handed in cannot be read; says why and where."""
+
+
+class WallsError(GradingError, OSError):
+    """The stronger walls around students' code are not allowed on this machine."""
+
+
+class WireError(GradingError):
+    """What a student's process sent is not what was agreed on: too much, cut off, or of another form."""
+
+
+class TooMuchError(WireError):
+    """A value, or code, is too large to be looked at."""

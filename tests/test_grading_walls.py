@@ -9,13 +9,13 @@ import pytest
 
 import nanochat_helpers
 from nanochat_helpers.errors import GradingError
-from nanochat_helpers.grading.sandbox import STRONG, WEAK, Limits, Sandbox, Task, walls
+from nanochat_helpers.grading.sandbox import STRONG, WEAK, Limits, Sandbox, Task, landlock, system, system_calls
 
 PACKAGE = Path(nanochat_helpers.__file__).parent
 PROJECT = PACKAGE.parent
 HIDDEN = ["nanochat_helpers.checks.sheets"]
 SECRET = "the-teachers-secret"
-LANDLOCK = sys.platform == "linux" and ctypes.CDLL(None).syscall(walls.RULES, None, 0, 1) > 0
+LANDLOCK = sys.platform == "linux" and ctypes.CDLL(None).syscall(landlock.RULES, None, 0, 1) > 0
 
 
 @pytest.fixture(scope="module", params=[STRONG, WEAK])
@@ -114,25 +114,25 @@ PERMISSION = [-1, 1]  # EPERM
 
 
 def numbers_of(pair):
-    return pair[walls._MACHINE[0]]
+    return pair[system.MACHINE[0]]
 
 
 def test_system_calls_are_refused_by_their_numbers(box):
     for name, arguments in CALLS.items():
-        if number := walls._NUMBERS.get(name):
+        if number := system_calls._NUMBERS.get(name):
             assert (name, value(box, ASK, [number, *arguments])) == (name, PERMISSION)
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_system_calls_are_refused_by_their_arguments(box, name):
-    if not walls._MACHINE:
+    if not system.MACHINE:
         return  # no filter for this system
     numbers, arguments = ARGUMENTS[name]
     assert value(box, ASK, [numbers_of(numbers), *arguments]) == PERMISSION
 
 
 def test_a_new_way_to_make_processes_is_said_not_to_be_there(box):
-    if walls._MACHINE:
+    if system.MACHINE:
         assert value(box, ASK, [435, 0, 0]) == [-1, 38]  # clone3: ENOSYS, so that C libraries take another way
 
 
@@ -206,7 +206,7 @@ def test_with_namespaces_the_only_files_are_pythons_own(box):
     shown = [*libraries, *(path for path in map(Path, sys.path) if path.name in ("site-packages", "dist-packages"))]
     seen = value(box, WALK, [f"{path}/" for path in [*shown, "/usr/share/zoneinfo"]])
     package = [path for path in seen if path.startswith(f"{PACKAGE}/")]
-    devices = {f"/dev/{name}" for name in walls.DEVICES}
+    devices = {f"/dev/{name}" for name in system.DEVICES}
     assert set(seen) - set(package) - devices <= {"/etc/ld.so.cache", "/etc/localtime"}
     assert f"{PACKAGE}/checks/exercise.py" in package
     assert not [path for path in package if "/checks/sheets" in path]

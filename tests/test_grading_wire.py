@@ -157,7 +157,7 @@ def test_what_is_no_data_is_equal_to_nothing():
     ],
 )  # fmt: skip
 def test_a_value_that_is_too_large_is_not_sent(value):
-    with pytest.raises(wire.TooMuch):
+    with pytest.raises(wire.TooMuchError):
         wire.pack(value)
 
 
@@ -167,7 +167,7 @@ def test_lists_too_deep_and_lists_in_themselves_are_not_sent():
         deep = [deep]
     itself.append(itself)
     for value in (deep, itself):
-        with pytest.raises(wire.TooMuch):
+        with pytest.raises(wire.TooMuchError):
             wire.pack(value)
 
 
@@ -434,5 +434,5 @@ def test_nothing_is_awaited_longer_than_its_end():
 
 def test_a_message_that_is_too_long_is_not_sent():
     here, there = socket.socketpair()
-    with here, there, pytest.raises(wire.TooMuch):
+    with here, there, pytest.raises(wire.TooMuchError):
         wire.send(here, "a" * wire.MOST)

@@ -23,15 +23,19 @@ from .by_hand import read_points, with_points
 from .grades import GRADED, INFRA_ERROR, MISSING, REJECTED, REVIEW
 from .master import Master, find_master
 from .reports import Run, write_reports
-from .sandbox import STRONG, WEAK
+from .sandbox import MIDDLE, STRONG, WEAK
 from .sheets import source
 from .submissions import find_submissions, missing, read_roster
 
 ALL_GRADED, SOME_NEED_REVIEW = 0, 3
 WORDS = {REVIEW: "to review", REJECTED: "rejected", MISSING: "missing", INFRA_ERROR: "failed in the grader"}
 WALLS = {
-    STRONG: "Students' code ran in processes without network, which saw none of this machine's files.",
-    WEAK: "Students' code ran in processes with limits, but this system cannot hide its files from them.",
+    STRONG: "Students' code ran in Linux namespaces: without network, other programs, or files of this machine but "
+    "Python's own.",
+    MIDDLE: "This system allows no namespaces. Students' code ran behind Landlock and a filter of system calls: "
+    "without network, other programs, or files of this machine but Python's own.",
+    WEAK: "This system has no namespaces and no Landlock. Students' code ran with limits of time, memory and size "
+    "only: code that means harm could have read files here.",
 }
 
 

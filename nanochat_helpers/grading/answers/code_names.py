@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ...errors import TooMuchError
+
 LONGEST = 50_000  # characters; longer code is not looked into
 # All repeats are possessive (`*+`): hostile text must not make them try again and again.
 MAGIC = re.compile(r"^([ \t]*+)(?:[\w, \t]++=[ \t]*+)?(?:[%!?].*+|[\w.]++\?{1,2}[ \t]*+$)", re.MULTILINE)
@@ -19,10 +21,6 @@ PROMPT = re.compile(r"^[ \t]*+(?:>>>|\.\.\.:?|In \[\d*+\]:)(?: |$)", re.MULTILIN
 DEFINITION = re.compile(r"^(?:(?:async[ \t]++)?def|class)[ \t]++(\w++)|^(\w++)[ \t]*+=(?!=)", re.MULTILINE)
 IMPORT = re.compile(r"^(?:from[ \t]++[\w.]++[ \t]++)?import[ \t]++([\w., \t]++)", re.MULTILINE)
 T = TypeVar("T")
-
-
-class TooMuchError(Exception):
-    """Code that is too long, or nested too deeply, to be looked into."""
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,10 @@ from ...checks.faults import objection
 from ...checks.limits import DEPTH, Printed
 from ...checks.showing import kind, value_text
 from . import wire
+from .task import DONE
 
 MOST_PRINTED = 1_000_000  # characters, all together
-OUTPUT, DONE = "output", "done"
+OUTPUT = "output"
 TOO_LARGE = {"other": ["", "too_large", "a value that is too large to be looked at"]}
 
 
@@ -206,5 +207,5 @@ def _answer(exercise, function, cases, printed, tell):
         answer = call(exercise, function, Case(args), args, printed)
         try:
             tell(answer=wire.pack_answer(answer, args))
-        except wire.TooMuch:
+        except wire.TooMuchError:
             tell(answer={**wire.pack_answer(replace(answer, value=None), ()), "value": TOO_LARGE})

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import STRONG, child, clear_away, walls, wire
+from . import STRONG, child, clear_away, landlock, namespaces, system_calls, walls, wire
 
 LOOK = 0.1  # seconds between two looks at clock and memory
 CLOSING = 1.0  # seconds that a child may take to end, once it has closed everything
@@ -30,18 +30,18 @@ def main(handle: int) -> None:
     settings = wire.receive(parent)
     strong = settings["level"] == STRONG
     try:
-        tree = walls.leave_the_machine() if strong else None
-        walls.end_with_parent()
+        tree = namespaces.leave_the_machine() if strong else None
+        namespaces.end_with_parent()
         _warm_up(settings)
         memory = walls.memory_of_this_process() + settings["memory"]
         if strong:
             shown, hidden = ([Path(path) for path in settings[name]] for name in ("shown", "hidden"))
-            walls.hide_the_files(Path(settings["root"]), shown, hidden)
+            namespaces.hide_the_files(Path(settings["root"]), shown, hidden)
             os.umask(0o022)
     except Exception as error:
         wire.send(parent, {"state": FAILED, "why": f"{type(error).__name__}: {error}"[:500]})
         return
-    wire.send(parent, {"state": READY})
+    wire.send(parent, {"state": READY, "landlock": sys.platform == "linux" and landlock.version_here() > 0})
     _serve(parent, {**settings, "memory": memory}, tree)
 
 
@@ -93,7 +93,7 @@ def _one_child(parent, channel, settings, tree) -> dict[str, Any]:
     folder = Path(tempfile.mkdtemp(dir=settings["root"])) if tree is None else None
     try:
         if tree is not None:
-            walls.begin_a_process_tree(tree)
+            namespaces.begin_a_process_tree(tree)
         number = os.fork()
     except OSError as error:
         os.close(channel)
@@ -176,20 +176,21 @@ def _be_the_child(parent, channel, ends, settings, tree, folder):
         os.setsid()
         for name in range(3):
             os.dup2(os.open(os.devnull, os.O_RDWR), name)
-        walls.end_with_parent()
+        namespaces.end_with_parent()
         if strong:
             os.close(tree)
-            walls.enter_own_folder()
+            namespaces.enter_own_folder()
         else:
             os.chdir(folder)
             with contextlib.suppress(OSError):  # an older system, or another one
-                walls.refuse_files(settings["shown"], settings["hidden"], folder)
+                landlock.refuse_files(settings["shown"], settings["hidden"], folder)
         os.environ["HOME"] = os.environ["TMPDIR"] = str(Path.cwd())
+        sys.argv = [""]
         walls.tell_what_is_off([str(Path.cwd())], settings["hidden"], weak=not strong)
         walls.limit(settings["seconds"], settings["memory"])
-        walls.drop_capabilities()
+        system_calls.drop_capabilities()
         if strong or settings["filter"]:
-            walls.refuse_system_calls()
+            system_calls.refuse_system_calls()
         child.run(told)
     except Exception as error:
         os.write(ends[1], f"{type(error).__name__}: {error}"[:300].encode(errors="replace"))

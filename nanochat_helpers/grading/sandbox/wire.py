@@ -22,6 +22,7 @@ from typing import Any
 from ... import errors
 from ...checks.calling import Answer
 from ...checks.showing import is_tensor, value_text
+from ...errors import TooMuchError, WireError
 
 MOST, MOST_TOLD = 1_000_000, 100_000_000  # bytes of a frame; of the grader's own
 ENTRIES = 50_000  # values within a value
@@ -79,22 +80,14 @@ EMPTY: dict[str, Callable[[], Any]] = {
 }
 
 
-class WireError(Exception):
-    """What came is not what was agreed on: too much, cut off, or of another form."""
-
-
-class TooMuch(WireError):
-    """A value has too many parts to be sent."""
-
-
 # --- frames
 
 
 def send(channel: socket.socket, message: Any, most: int = MOST) -> None:
-    """Send one message. Raises TooMuch, and OSError where nobody listens."""
+    """Send one message. Raises TooMuchError, and OSError where nobody listens."""
     data = json.dumps(message, ensure_ascii=True).encode()
     if len(data) > most:
-        raise TooMuch(f"{len(data):,} bytes")
+        raise TooMuchError(f"{len(data):,} bytes")
     channel.sendall(LENGTH.pack(len(data)) + data)
 
 
@@ -132,7 +125,7 @@ def _exactly(channel, length, end):
 
 
 def pack(value: Any) -> Any:
-    """A value as JSON: {"tuple": [1, 2]} for (1, 2). Raises TooMuch."""
+    """A value as JSON: {"tuple": [1, 2]} for (1, 2). Raises TooMuchError."""
     left = [ENTRIES]
     return _pack(value, left, 0)
 
@@ -140,13 +133,13 @@ def pack(value: Any) -> Any:
 def _pack(value, left, depth):
     left[0] -= 1
     if left[0] < 0 or depth > DEPTH:
-        raise TooMuch("too many values, or lists too deep within lists")
+        raise TooMuchError("too many values, or lists too deep within lists")
     kind = type(value)
     if value is None or kind is bool:
         return value
     if kind is int:
         if value.bit_length() > BITS:
-            raise TooMuch("a number with too many digits")
+            raise TooMuchError("a number with too many digits")
         return {"int": hex(value)}
     if kind is float:
         return {"float": value.hex()}
@@ -155,7 +148,7 @@ def _pack(value, left, depth):
     if kind is bytes:
         return {"bytes": b64encode(_room(value, left)).decode()}
     if kind in (set, frozenset, *DICTS.values()) and len(value) > KEYS:
-        raise TooMuch("a dict or a set with too many entries")
+        raise TooMuchError("a dict or a set with too many entries")
     if kind in SEQUENCES.values():
         return {kind.__name__: [_pack(each, left, depth + 1) for each in value]}
     if kind in DICTS.values():
@@ -169,7 +162,7 @@ def _pack(value, left, depth):
 def _room(text, left):
     left[0] -= len(text) // 8
     if left[0] < 0:
-        raise TooMuch("a text that is too long")
+        raise TooMuchError("a text that is too long")
     return text
 
 
@@ -177,7 +170,7 @@ def _pack_tensor(tensor, left):
     dtype = str(tensor.dtype).removeprefix("torch.")
     left[0] -= tensor.numel()
     if left[0] < 0:
-        raise TooMuch("a tensor with too many numbers")
+        raise TooMuchError("a tensor with too many numbers")
     if dtype not in (*DTYPES, *ONLY_NAMED) or not _is_shape(list(tensor.shape)):
         return _pack_other(tensor)
     if dtype in ONLY_NAMED:
@@ -261,7 +254,7 @@ def _unpack_other(module, name, text):
 
 
 def pack_answer(answer: Answer, args: tuple[Any, ...]) -> dict[str, Any]:
-    """What came of one call, with the arguments as they are afterwards. Raises TooMuch."""
+    """What came of one call, with the arguments as they are afterwards. Raises TooMuchError."""
     return {
         "value": pack(answer.value),
         "error": None if answer.error is None else _pack_error(answer.error),
