@@ -49,7 +49,5 @@ def with_points(grade: Grade, points: Points) -> Grade:
 
 def _number(text, most, place):
     if not text.isdecimal() or int(text) > most:
-        raise GradingError(
-            f"{place}: points are a whole number from 0 to {most}, not {text[:20]!r}. Mend that cell."
-        )
+        raise GradingError(f"{place}: points are a whole number from 0 to {most}, not {text[:20]!r}. Mend that cell.")
     return int(text)
