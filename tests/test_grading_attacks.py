@@ -1,6 +1,7 @@
 """What a hostile student has tried, and got nothing by: no points for wrong code, no secret, no broken grader."""
 
 import json
+import sys
 
 import pytest
 from grading_notebooks import SEED
@@ -8,7 +9,7 @@ from grading_notebooks import SEED
 from nanochat_helpers.checks.calling import Answer
 from nanochat_helpers.checks.sheets import SHEETS, sheet_exercises
 from nanochat_helpers.grading.answers.tricks import tricks_in
-from nanochat_helpers.grading.sandbox import wire
+from nanochat_helpers.grading.sandbox import STRONG, WEAK, Sandbox, Task, wire
 
 
 def arrived(error):
@@ -112,3 +113,36 @@ def test_a_hidden_way_to_ready_made_answers_is_for_a_teacher(code, found):
 )
 def test_what_only_looks_alike_is_not(code):
     assert tricks_in(code, {"torch"}) == ""
+
+
+# --- secrets
+
+LOOKS = """
+from pathlib import Path
+
+def look(path):
+    try:
+        return Path(path).read_text()
+    except OSError as error:
+        return type(error).__name__
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux hides files from programs")
+@pytest.mark.parametrize("level", [STRONG, WEAK])
+def test_an_older_copy_among_the_installed_packages_shows_no_answers(level, tmp_path, monkeypatch):
+    packages = tmp_path / "site-packages"
+    answers = packages / "nanochat_helpers" / "checks" / "sheets" / "sampling.py"
+    answers.parent.mkdir(parents=True)
+    (packages / "other.py").write_text("fine")
+    answers.write_text("all the answers")
+    monkeypatch.syspath_prepend(str(packages))
+    box = Sandbox("", ["nanochat_helpers.checks.sheets"], level=level)
+    try:
+        paths = [str(packages / "other.py"), str(answers)]
+        found = box.run(Task("01.1", "look(path)", (("a", LOOKS),), tuple((path,) for path in paths)))
+    finally:
+        box.close()
+    values = [answer.value for answer, _ in found.answers]
+    assert values[0] == "fine"
+    assert values[1] in ("FileNotFoundError", "PermissionError")

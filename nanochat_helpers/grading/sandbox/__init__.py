@@ -18,7 +18,7 @@ from pathlib import Path
 from ...errors import GradingError
 from . import wire
 from .listening import Heard, reason, take
-from .python_files import environment, files_of, shown_files
+from .python_files import environment, hidden_files, shown_files
 from .task import DONE, INFRA, Limits, Outcome, Problem, Task
 
 __all__ = ["DONE", "INFRA", "MIDDLE", "STRONG", "WEAK", "Limits", "Outcome", "Problem", "Sandbox", "Task"]
@@ -123,7 +123,7 @@ class Sandbox:
             "filter": sys.platform == "linux",
             "root": str(self._root),
             "shown": [str(path) for path in shown_files()],
-            "hidden": [str(path) for name in self._hidden for path in files_of(name)],
+            "hidden": [str(path) for path in hidden_files(self._hidden)],
         }
 
     # --- one child

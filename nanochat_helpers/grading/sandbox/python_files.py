@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import nanochat_helpers
@@ -46,9 +47,28 @@ def shown_files() -> list[Path]:
     return [path.absolute() for path in paths]
 
 
-def files_of(name: str) -> list[Path]:
-    """The file or folder of a module, and what Python keeps of it, without importing it."""
-    base = PACKAGE.joinpath(*name.split(".")[1:])
+def hidden_files(names: Iterable[str]) -> list[Path]:
+    """The files of these modules, and what Python keeps of them; of any other copy of this package, all of it.
+
+    An older copy among the installed packages has the same answers in it, perhaps in other modules.
+    """
+    names, found = list(names), []
+    for home in dict.fromkeys([PACKAGE, *_copies()]):
+        found += [path for name in names for path in _files_of(name, home)] if home.samefile(PACKAGE) else [home]
+    return found
+
+
+def _copies():
+    """Where else a student's code could find this package; also the same files by another way."""
+    for folder in shown_files():
+        if folder.is_dir() and not folder.is_symlink():
+            for pattern in (PACKAGE.name, f"*/*-packages/{PACKAGE.name}"):
+                yield from (path for path in folder.glob(pattern) if path.is_dir())
+
+
+def _files_of(name, home):
+    """The file or folder of a module, without importing it."""
+    base = home.joinpath(*name.split(".")[1:])
     if base.is_dir():
         return [base]
     return [base.with_suffix(".py"), *base.parent.glob(f"__pycache__/{base.name}.*.pyc")]
