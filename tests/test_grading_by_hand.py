@@ -31,7 +31,7 @@ def table(folder, *rows):
 
 
 def test_points_that_were_given_count_and_nothing_is_left_to_be_read(tmp_path):
-    points = table(tmp_path, f"Kim,{QUESTION.id},2,3,Model B.", f"Ana,{QUESTION.id},,3,B.")
+    points = table(tmp_path, f"Kim,{QUESTION.number},2,3,Model B.", f"Ana,{QUESTION.number},,3,B.")
     done, waiting = with_points(grade(), points), with_points(grade("Ana"), points)
     assert (done.status, done.score, done.max_score) == (GRADED, 15, 16)
     assert (waiting.status, waiting.score) == (REVIEW, 13)
@@ -39,12 +39,12 @@ def test_points_that_were_given_count_and_nothing_is_left_to_be_read(tmp_path):
 
 
 def test_zero_points_are_points(tmp_path):
-    done = with_points(grade(), table(tmp_path, f"Kim,{QUESTION.id},0,3,"))
+    done = with_points(grade(), table(tmp_path, f"Kim,{QUESTION.number},0,3,"))
     assert (done.status, done.score) == (GRADED, 13)
 
 
 def test_who_must_be_looked_at_for_another_reason_still_must(tmp_path):
-    points = table(tmp_path, f"Kim,{QUESTION.id},3,3,")
+    points = table(tmp_path, f"Kim,{QUESTION.number},3,3,")
     assert with_points(grade(to_look_at=True), points).status == REVIEW
 
 
@@ -67,7 +67,7 @@ def test_the_table_that_is_written_can_be_filled_in_and_read_and_keeps_what_was_
 @pytest.mark.parametrize("given", ["4", "-1", "1.5", "two", "³"])
 def test_what_is_no_number_of_points_is_told_with_its_line(tmp_path, given):
     with pytest.raises(GradingError, match=r"line 2: points are a whole number from 0 to 3"):
-        table(tmp_path, f"Kim,{QUESTION.id},{given},3,")
+        table(tmp_path, f"Kim,{QUESTION.number},{given},3,")
 
 
 def test_without_a_table_nothing_was_given_and_other_columns_are_refused(tmp_path):

@@ -109,10 +109,12 @@ def grade_row(tmp_path, grade):
 # --- tables
 
 
+NUMBERS = [*(each.id for each in MASTER.exercises), *(each.number for each in MASTER.questions)]
+
+
 def test_the_columns_are_those_of_the_contract(tmp_path):
     row = grade_row(tmp_path, make("anna"))
-    ids = [each.id for each in (*MASTER.exercises, *MASTER.questions)]
-    assert list(row) == ["student", "status", "score", "max_score", *ids, "notes"]
+    assert list(row) == ["student", "status", "score", "max_score", *NUMBERS, "notes"] and "03.6" in NUMBERS
 
 
 def test_points_are_those_of_the_exercises_that_passed(tmp_path):
@@ -127,11 +129,7 @@ def test_points_are_those_of_the_exercises_that_passed(tmp_path):
 def test_what_was_not_graded_has_no_points_not_even_zero(tmp_path, status):
     out = write(tmp_path, [absent("anna", status)])
     row = rows(out / "grades.csv")[0]
-    assert (
-        row["status"] == status
-        and row["score"] == ""
-        and all(row[each.id] == "" for each in (*MASTER.exercises, *MASTER.questions))
-    )
+    assert row["status"] == status and row["score"] == "" and all(row[number] == "" for number in NUMBERS)
     assert int(row["max_score"]) == make("anna").max_score
     assert rows(out / "canvas.csv")[1][RUN.title] == "" and rows(out / "moodle.csv")[0]["Grade"] == ""
     assert not (out / "gradescope").exists()
@@ -144,7 +142,7 @@ def test_a_grade_without_exercises_has_the_same_maximum(tmp_path):
 
 
 def test_an_answer_that_a_teacher_reads_has_an_empty_cell(tmp_path):
-    question = MASTER.questions[0].id
+    question = MASTER.questions[0].number
     assert grade_row(tmp_path / "1", make("anna", "right", REVIEW, ["so"]))[question] == ""
     assert grade_row(tmp_path / "2", make("anna"))[question] == "0"
 

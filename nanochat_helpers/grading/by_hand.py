@@ -23,7 +23,7 @@ def read_points(out: Path, master: Master) -> Points:
     path = out / FILE
     if not path.exists():
         return {}
-    most = {each.id: each.max_points for each in master.questions}
+    most = {each.number: each.max_points for each in master.questions}
     (_, header), *rows = read_rows(path, "The table") or [(1, [])]
     if tuple(header[:3]) != COLUMNS[:3]:
         raise GradingError(f"The table {path} should begin with the columns student, question, points: put them back.")
@@ -39,10 +39,10 @@ def with_points(grade: Grade, points: Points) -> Grade:
     if grade.status in (MISSING, REJECTED, INFRA_ERROR):
         return grade
     student = str(cell(grade.student))
-    given = {each.id: points[student, each.id] for each in grade.questions if (student, each.id) in points}
+    given = {each.number: points[student, each.number] for each in grade.questions if (student, each.number) in points}
     if not given:
         return grade
-    questions = tuple(replace(each, points=given.get(each.id)) for each in grade.questions)
+    questions = tuple(replace(each, points=given.get(each.number)) for each in grade.questions)
     status = status_of(grade.exercises, questions, to_look_at=grade.to_look_at)
     return replace(grade, questions=questions, status=status)
 

@@ -3,6 +3,7 @@
 In and out: plain JSON. It decides nothing: see `grader`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -43,6 +44,12 @@ class Question:
     max_points: int
     answer: str = ""
     points: int | None = None
+
+    @property
+    def number(self) -> str:
+        """Its number in the sheet, such as "03.6"."""
+        found = re.match(r"\d+\.\d+", self.title)
+        return found[0] if found else self.id
 
     @property
     def is_unread(self) -> bool:

@@ -26,7 +26,7 @@ class Questions:
         for each in grade.questions:
             if each.answer:
                 answer = cell(each.answer, ANSWER)
-                self._rows.append([cell(grade.student), each.id, cell(each.points), each.max_points, answer])
+                self._rows.append([cell(grade.student), each.number, cell(each.points), each.max_points, answer])
 
     def finish(self) -> None:
         """Write the table, for a sheet that has questions."""

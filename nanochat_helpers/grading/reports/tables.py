@@ -44,7 +44,7 @@ class Tables:
     def finish(self) -> None:
         """Write the tables."""
         exercises, questions = self._master.exercises, self._master.questions
-        columns = [each.id for each in (*exercises, *questions)]
+        columns = [*(each.id for each in exercises), *(each.number for each in questions)]
         header = ["student", "status", "score", "max_score", *columns, "notes"]
         self._folder.write("grades.csv", csv_text([header, *sorted(self._grades, key=_by_text)]))
         possible = ["    Points Possible", *[""] * len(CANVAS), max_score(self._master)]
