@@ -46,6 +46,7 @@ EngineOption = Annotated[
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code: 0, 2 for a mistake, 130 after Ctrl-C."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode shows \u2026 and goes on
     sys.stdin.reconfigure(errors="surrogateescape")  # bytes that are no text are then refused like any bad message
@@ -70,6 +71,13 @@ def main(arguments: list[str] | None = None) -> None:
     if code == EXIT_INTERRUPTED:
         sys.stderr.write("\nStopped.\n")
     sys.exit(code)
+
+
+def _open_what_is_closed() -> None:
+    """Where nobody gave an input or an output (`<&-`), there is an empty one: no file takes its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 (open until the end)
 
 
 def _complain(text: str) -> int:

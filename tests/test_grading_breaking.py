@@ -1,6 +1,7 @@
 """A class in which somebody wants to break the batch: the others are graded, and nothing grows without end."""
 
 import io
+import json
 import socket
 import struct
 import sys
@@ -13,10 +14,13 @@ import pytest
 from handed_in import ROOT
 
 from nanochat_helpers import cli
+from nanochat_helpers.errors import GradingError
 from nanochat_helpers.grading import sandbox
 from nanochat_helpers.grading.batch import worker, workers
+from nanochat_helpers.grading.batch.folder import Asked, RunFolder
 from nanochat_helpers.grading.batch.frames import send
 from nanochat_helpers.grading.batch.job import Job, Task
+from nanochat_helpers.grading.batch.progress import Progress
 from nanochat_helpers.grading.master import find_master
 from nanochat_helpers.grading.submissions import find_submissions
 from nanochat_helpers.grading.submissions.archives import MAX_NAME, members
@@ -171,3 +175,44 @@ def test_of_a_worker_that_is_killed_no_file_is_left(monkeypatch, tmp_path):
         result = started.grade(Task("kim", "kim.ipynb", (), b"", "key"))
     assert "SIGKILL" in result.grade.notes[0]
     assert list(room.iterdir()) == []
+
+
+# --- the folder of a run, and who looks at it
+
+
+@pytest.mark.parametrize("name, value", [("seed", None), ("seed", "7"), ("seconds", -5), ("memory_mb", 10**20)])
+def test_a_run_with_settings_that_none_began_with_is_damaged(tmp_path, name, value):
+    with RunFolder(tmp_path / "out") as folder:
+        folder.begin(MASTER, Asked(), lambda: 7)
+    path = tmp_path / "out" / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    with RunFolder(tmp_path / "out") as folder, pytest.raises(GradingError, match=r"run\.json is damaged"):
+        folder.begin(MASTER, Asked(resume=True), lambda: 7)
+
+
+class Gone(io.StringIO):
+    """A stream whose reader has left."""
+
+    def __init__(self, is_terminal):
+        super().__init__()
+        self.isatty = lambda: is_terminal
+
+    def write(self, text):
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_progress_that_nobody_can_see_any_more_ends_no_batch(is_terminal):
+    with Progress(3, 0, Gone(is_terminal)) as progress:
+        for _ in range(3):
+            progress.one_more()
+
+
+def test_the_command_works_where_input_and_output_are_closed(monkeypatch):
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)  # as Python does for `<&- >&- 2>&-`
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["grade", "99", "nowhere", "--out", "out"])
+    assert ended.value.code == 2
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        stream.close()

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from ... import __version__
 from ...errors import GradingError
 from ..master import Master
-from .job import DEFAULT_MEMORY, DEFAULT_SECONDS, Job
+from .job import DEFAULT_MEMORY, DEFAULT_SECONDS, MOST_MEMORY, MOST_SECONDS, Job
 from .journal import PRIVATE, Journal
 
 RUN, JOURNAL, LOCK = "run.json", "journal.jsonl", ".lock"
@@ -142,6 +142,20 @@ def _read_settings(path):
         data = json.loads(path.read_text("utf-8"))
         if set(data) != {each.name for each in fields(Settings)}:
             raise ValueError
-        return Settings(**{**data, "sandbox": tuple(data["sandbox"])})
+        settings = Settings(**{**data, "sandbox": tuple(data["sandbox"])})
+        if not _is_sound(settings):
+            raise ValueError
+        return settings
     except (ValueError, TypeError):
         raise GradingError(f"{path} is damaged: name another folder with --out, and grade again.") from None
+
+
+def _is_sound(settings):
+    """Whether each value is what a run can begin with: without a seed, each grader would draw cases of its own."""
+    texts = (settings.sheet, settings.sheet_digest, settings.version, *settings.sandbox)
+    limits = ((settings.seconds, MOST_SECONDS), (settings.memory_mb, MOST_MEMORY))
+    return (
+        all(type(text) is str for text in texts)
+        and type(settings.seed) is int
+        and all(type(value) is int and 0 < value <= most for value, most in limits)
+    )

@@ -18,6 +18,7 @@ from ..master import Master
 from ..sheets import Notebook
 
 DEFAULT_SECONDS, DEFAULT_MEMORY = 10, 1024
+MOST_SECONDS, MOST_MEMORY = 3600, 2**20  # an hour, and a terabyte: systems do not know how to keep much more
 MAKE_GRADER = "nanochat_helpers.grading.batch.worker:make_grader"
 
 

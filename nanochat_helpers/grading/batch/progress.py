@@ -4,6 +4,7 @@ In: how many there are, and each one that is done. It writes to the stream it is
 """
 
 import time
+from contextlib import suppress
 from typing import Any, TextIO
 
 from tqdm import tqdm
@@ -17,11 +18,17 @@ class Progress:
     def __init__(self, total: int, done: int, stream: TextIO):
         self._total, self._done, self._stream = total, done, stream
         self._begin, self._new = time.monotonic(), 0
-        self._bar = tqdm(total=total, initial=done, unit="sheet", file=stream) if stream.isatty() else None
+        self._bar = None
+        with suppress(OSError):  # nobody looks (`2>&1 | head`), or a log is full: no batch ends for that
+            self._bar = tqdm(total=total, initial=done, unit="sheet", file=stream) if stream.isatty() else None
 
     def one_more(self) -> None:
         """One more is done."""
         self._done, self._new = self._done + 1, self._new + 1
+        with suppress(OSError):
+            self._show()
+
+    def _show(self):
         if self._bar is not None:
             self._bar.update()
         elif self._done * LINES // self._total > (self._done - 1) * LINES // self._total:
@@ -38,7 +45,8 @@ class Progress:
 
     def __exit__(self, *_: Any) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with suppress(OSError):
+                self._bar.close()
 
 
 def duration(seconds: float) -> str:
