@@ -93,6 +93,10 @@ match display:
         ("getattr(torch, 'sy' + 's')\n", "`getattr` (line 1)"),
         ("getattr(torch, 'sys')\n", "`getattr` (line 1)"),
         ("vars(torch)\n", "`vars` (line 1)"),
+        ("import nanochat_helpers.errors\n", "`nanochat_helpers.errors` (line 1)"),
+        ("torch.serialization.load('a')\n", "`torch.serialization.load` (line 1)"),
+        ("torch.__spec__.loader\n", "`__spec__` (line 1)"),
+        ("object.__getattribute__(f, 'a' + 'b')\n", "`__getattribute__` (line 1)"),
         ("x = '0.__globals__[sys]'\n", "`__globals__` (line 1)"),
         ("class A:\n    eval = 1\n\neval('1')\n", "`eval` (line 2)"),
     ],
@@ -105,6 +109,7 @@ def test_a_hidden_way_to_ready_made_answers_is_for_a_teacher(code, found):
     "code",
     [
         "from __future__ import annotations\n",
+        "import nanochat_helpers.errors as errors\n",
         "class A:\n    def __init__(self, os):\n        self.found = getattr(os, 'name', None)\n",
         "x = torch.trace(torch.ones(2, 2))\nx.grad = None\n",
         "%time f()\nx = '''a text\nof two lines'''\n",

@@ -21,17 +21,18 @@ MODULES = re.compile(
 INNER = re.compile("_?(builtins|ctypes|gc|importlib|inspect|os|pickle|posix|subprocess|sys|threading)")
 # What calls a function, or finds a thing, by a name in a text or a file.
 FINDERS = re.compile(
-    r"(numpy|torch)\.load|torch\.(hub|package)\b.*|typing\.get_type_hints|operator\.(attrgetter|methodcaller)|"
+    r"(numpy|torch)\.(.*\.)?load|torch\.(hub|package)\b.*|typing\.get_type_hints|operator\.(attrgetter|methodcaller)|"
     r"string\.Formatter"
 )
 FUNCTIONS = re.compile("__import__|breakpoint|compile|eval|exec|get_ipython|globals|locals|open|vars")
 BY_NAME = ("getattr", "setattr", "delattr")
 OF_SYS = re.compile("_current_frames|_getframe|meta_path|modules|path_hooks|setprofile|settrace")
 ATTRIBUTES = re.compile(
-    "__(bases|builtins|closure|code|dict|globals|loader|mro|self|subclasses)__|_getframe|f_(back|builtins|globals|locals)|"
-    "(ag|cr|gi|tb)_frame"
+    "__(bases|builtins|closure|code|dict|func|getattr|getattribute|globals|import|kwdefaults|loader|mro|self|spec|"
+    "subclasses|wrapped)__|_getframe|f_(back|builtins|globals|locals)|(ag|cr|gi|tb)_frame"
 )
 METHODS = re.compile("__(eq|getattribute|instancecheck|reduce|reduce_ex|subclasscheck)__")
+DEEPEST = 8  # attributes of attributes that are followed
 SHOWN = 3
 ONLY_JUPYTERS = "lines that only Jupyter understands"
 
@@ -80,7 +81,7 @@ def _of_import(node, allowed):
     if isinstance(node, ast.ImportFrom) and node.level:
         yield "." * node.level + (node.module or "")
     for full, name in _imported(node):
-        is_ours = full.split(".")[0] == PACKAGE and full.split(".")[1:2] != ["errors"]
+        is_ours = full.split(".")[0] == PACKAGE and (name == PACKAGE or full.split(".")[1:2] != ["errors"])
         if (is_ours and full not in allowed) or (name == "*" and _is_of_module(full)):
             yield full
 
@@ -99,10 +100,10 @@ def _of_attribute(node, modules):
     """An attribute that leads to what no exercise needs, or one of a module that gets another value."""
     if isinstance(node, ast.Attribute):
         module = modules.get(node.value.id, "") if isinstance(node.value, ast.Name) else ""
-        full = f"{module}.{node.attr}"
+        full = _full_name(node, modules)
         if ATTRIBUTES.fullmatch(node.attr) or INNER.fullmatch(node.attr) or _is_of_sys(full):
             yield node.attr
-        elif module and (FINDERS.fullmatch(full) or not isinstance(node.ctx, ast.Load)):
+        elif FINDERS.fullmatch(full) or (module and not isinstance(node.ctx, ast.Load)):
             yield full
     elif isinstance(node, ast.MatchClass):
         yield from (name for name in node.kwd_attrs if ATTRIBUTES.fullmatch(name) or INNER.fullmatch(name))
@@ -126,6 +127,16 @@ def _of_by_name(node, modules):
     in_module = isinstance(thing, ast.Name) and thing.id in modules
     if not is_plain or INNER.fullmatch(name.value) or (in_module and node.func.id != "getattr"):
         yield node.func.id
+
+
+def _full_name(node, modules):
+    """Such as "torch.hub.load"; "" where it does not begin with a module, or is longer than any module is deep."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute) and len(names) < DEEPEST:
+        names.insert(0, node.attr)
+        node = node.value
+    module = modules.get(node.id, "") if isinstance(node, ast.Name) else ""
+    return ".".join([module, *names]) if module else ""
 
 
 def _is_of_sys(full):
