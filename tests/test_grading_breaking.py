@@ -21,9 +21,9 @@ from nanochat_helpers.grading.batch.folder import Asked, RunFolder
 from nanochat_helpers.grading.batch.frames import send
 from nanochat_helpers.grading.batch.job import Job, Task
 from nanochat_helpers.grading.batch.progress import Progress
+from nanochat_helpers.grading.by_hand import read_points, refuse_strangers
 from nanochat_helpers.grading.master import find_master
 from nanochat_helpers.grading.submissions import find_submissions
-from nanochat_helpers.grading.submissions.archives import MAX_NAME, members
 
 MASTER = find_master("04", ROOT)
 SHEET = (ROOT / "exercises" / "04_sampling.ipynb").read_bytes()
@@ -57,7 +57,6 @@ def test_a_name_in_a_zip_that_no_system_has_is_cut_and_the_others_are_read(tmp_p
     assert [(each.student[:5], each.problem[-26:]) for each in found] == [
         ("aaaaa", "in the zip is far too long"), ("anna", ""),
     ]  # fmt: skip
-    assert all(len(name) <= MAX_NAME for name in members(io.BytesIO(directory_of(names)), 10))
 
 
 def test_a_small_zip_full_of_deep_folders_takes_little_memory(tmp_path):
@@ -216,3 +215,23 @@ def test_the_command_works_where_input_and_output_are_closed(monkeypatch):
     assert ended.value.code == 2
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         stream.close()
+
+
+# --- a table that a table program has saved
+
+
+def test_a_question_is_known_again_without_its_zero_and_a_date_is_told(tmp_path):
+    sheet = find_master("03", ROOT)
+    (question,) = sheet.questions
+    head, number = "student;question;points;max_points;answer", question.number
+    (tmp_path / "questions.csv").write_text(f"{head}\nKim;{number.lstrip('0')};2;3;B.\n")
+    assert read_points(tmp_path, sheet) == {("Kim", number): 2}
+    (tmp_path / "questions.csv").write_text(f"{head}\nKim;03. Jun;0;3;B.\n")
+    with pytest.raises(GradingError, match=rf"line 2: there is no question '03\. Jun'.*Write {number}"):
+        read_points(tmp_path, sheet)
+
+
+def test_points_of_somebody_who_is_not_there_are_not_lost_in_silence(tmp_path):
+    refuse_strangers({("0042", "03.6"): 2, ("'=a", "03.6"): 1}, ["0042", "=a"], tmp_path)
+    with pytest.raises(GradingError, match="points for '42', and nobody of that name"):
+        refuse_strangers({("42", "03.6"): 2}, ["0042"], tmp_path)

@@ -4,7 +4,7 @@ In: questions.csv in the folder of the reports, with points filled in. Out: grad
 written by `reports.questions`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,8 +30,21 @@ def read_points(out: Path, master: Master) -> Points:
     points = {}
     for line, (student, question, given, *_) in ((line, [*row, "", "", ""]) for line, row in rows):
         if given.strip():
-            points[student, question] = _number(given.strip(), most.get(question, 0), f"{path}, line {line}")
+            place = f"{path}, line {line}"
+            number = _question(question.strip(), most, place)
+            points[student, number] = _number(given.strip(), most[number], place)
     return points
+
+
+def refuse_strangers(points: Points, students: Iterable[str], out: Path) -> None:
+    """Raise GradingError for points of a student who is not there: the next table would be without them."""
+    known = {str(cell(student)) for student in students}
+    unknown = sorted({student for student, _ in points} - known)
+    if unknown:
+        raise GradingError(
+            f"{out / FILE} has points for {unknown[0][:60]!r}, and nobody of that name is in this run: write the name "
+            "as it is in grades.csv, or empty the cell with the points."
+        )
 
 
 def with_points(grade: Grade, points: Points) -> Grade:
@@ -47,7 +60,18 @@ def with_points(grade: Grade, points: Points) -> Grade:
     return replace(grade, questions=questions, status=status)
 
 
+def _question(text, numbers, place):
+    """The number of the question that a cell names: also "3.6", which a table program makes of "03.6"."""
+    found = next((number for number in numbers if number.lstrip("0") == text.lstrip("0")), None)
+    if found is None:
+        raise GradingError(
+            f"{place}: there is no question {text[:20]!r} on this sheet. Write {' or '.join(numbers) or 'nothing'} "
+            "into that cell, as text: a table program may have made a date of it."
+        )
+    return found
+
+
 def _number(text, most, place):
-    if not text.isdecimal() or int(text) > most:
+    if not text.isdecimal() or len(text) > 9 or int(text) > most:
         raise GradingError(f"{place}: points are a whole number from 0 to {most}, not {text[:20]!r}. Mend that cell.")
     return int(text)

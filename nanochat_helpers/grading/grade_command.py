@@ -19,7 +19,7 @@ from .batch.folder import Asked, RunFolder
 from .batch.job import MAKE_GRADER
 from .batch.progress import duration
 from .batch.todo import Todo
-from .by_hand import read_points, with_points
+from .by_hand import read_points, refuse_strangers, with_points
 from .grades import GRADED, INFRA_ERROR, MISSING, REJECTED, REVIEW
 from .master import Master, find_master
 from .reports import Run, write_reports
@@ -97,11 +97,13 @@ def _grade(request, stream):
     roster = read_roster(request.roster) if request.roster else []
     submissions = find_submissions(request.submissions, master, roster)
     with RunFolder(request.out) as folder:
-        todo = Todo(master, submissions, missing(submissions, roster))
+        absent = missing(submissions, roster)
+        todo = Todo(master, submissions, absent)
         folder.begin(master, request.asked, todo.draw_seed)
+        points = read_points(request.out, master)
+        refuse_strangers(points, [*(each.student for each in submissions), *absent], request.out)
         jobs = request.jobs or _cores()
         run_batch(folder, todo, jobs=jobs, stream=stream, dask=request.dask, grader=request.grader)
-        points = read_points(request.out, master)
         counts = Counter(with_points(grade, points).status for grade in todo.grades(folder.journal))
         grades = (with_points(grade, points) for grade in todo.grades(folder.journal))
         write_reports(request.out, _run(folder.settings, master), master, grades, roster)
