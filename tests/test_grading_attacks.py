@@ -2,12 +2,14 @@
 
 import json
 import sys
+import time
 
 import pytest
 from grading_notebooks import SEED
 
 from nanochat_helpers.checks.calling import Answer
 from nanochat_helpers.checks.sheets import SHEETS, sheet_exercises
+from nanochat_helpers.checks.toys.safety import found
 from nanochat_helpers.grading.answers.tricks import tricks_in
 from nanochat_helpers.grading.sandbox import STRONG, WEAK, Sandbox, Task, wire
 
@@ -56,6 +58,26 @@ def test_a_table_of_the_public_answers_is_no_solution(number):
         assert len(new) >= 2, exercise.id
 
 
+@pytest.mark.parametrize("number", SHEETS)
+def test_no_table_holds_all_cases_that_there_are(number):
+    for exercise in sheet_exercises(number):
+        table = {repr(case.args) for seed in range(40) for case in exercise.cases(seed)}
+        new = [repr(case.args) in table for case in exercise.cases(SEED)[len(exercise.edge_cases) :]]
+        assert sum(new) < 0.9 * len(new), exercise.id
+
+
+def test_a_clock_that_a_student_stops_lets_no_slow_pattern_pass(monkeypatch):
+    monkeypatch.setattr(time, "thread_time", lambda: 0.0)
+    with pytest.raises(TimeoutError):
+        found(lambda: r"(1+)+$", "M-" + 22 * "1" + "x")
+
+
+def test_every_status_of_a_server_may_be_asked_for():
+    exercise = sheet_exercises("12")[0]
+    cases = [case.args[0] for seed in range(40) for case in exercise.cases(seed)]
+    assert len({status for status in cases if 500 <= status <= 599}) > 90
+
+
 # --- ready-made answers
 
 HIDDEN_IN_TEXTS = """%pwd
@@ -93,6 +115,7 @@ match display:
         ("getattr(torch, 'sy' + 's')\n", "`getattr` (line 1)"),
         ("getattr(torch, 'sys')\n", "`getattr` (line 1)"),
         ("vars(torch)\n", "`vars` (line 1)"),
+        ("load_model().model.generate(ids)\n", "`generate` (line 1)"),
         ("import nanochat_helpers.errors\n", "`nanochat_helpers.errors` (line 1)"),
         ("torch.serialization.load('a')\n", "`torch.serialization.load` (line 1)"),
         ("torch.__spec__.loader\n", "`__spec__` (line 1)"),

@@ -41,8 +41,12 @@ def _without_an_end(status, n_tries):
 
 
 def _pause_case(rng):
-    status = rng.choice([429, 429, 500, 502, 503, 599, 400, 401, 404, 200])
-    return status, rng.choice([1, 2, 3, 4, 5, 6, 7, 8, 9])
+    status = rng.choice([429, 429, 500, 599, rng.randint(500, 599), rng.randint(500, 599), *_others(rng)])
+    return status, rng.choice([1, 2, 3, 4, 5, 6, 7, 8, 9, rng.randint(10, 60)])
+
+
+def _others(rng):
+    return rng.randint(400, 428), rng.randint(430, 499), rng.randint(200, 399)
 
 
 PAUSE = Exercise(

@@ -48,7 +48,7 @@ def _between_colons(text, name):
 def _name_case(rng: Random) -> tuple:
     name, body = rng.choice(NAMES), rng.choice(BODIES)
     opening = rng.choice((f"{name}: ", f"{name}:  ", f"{name}:", ""))
-    later = rng.choice(("", f" I am {name}: your helper."))
+    later = rng.choice(("", f" I am {name}: your helper.", f" Ask {rng.randint(2, 9999)} of us."))
     return opening + body + later, name
 
 

@@ -55,7 +55,8 @@ def _stripped(message):
 
 
 def _turn_case(rng):
-    content = rng.choice(["", "", " "]) + rng.choice(CONTENTS) + rng.choice(["", "", "\n"])
+    number = rng.choice(["", f" {rng.randint(2, 9999)}"])  # so that no table holds all contents
+    content = rng.choice(["", "", " "]) + rng.choice(CONTENTS) + number + rng.choice(["", "", "\n"])
     return (_message(rng.choice(["system", "user", "assistant"]), content),)
 
 
@@ -149,7 +150,8 @@ def _all_on_one_line(examples, question):
 
 
 def _few_shot_case(rng):
-    *examples, last = rng.sample(OPPOSITES, rng.randint(1, 4))
+    numbers = [[str(n), str(-n)] for n in rng.sample(range(1, 1000), 3)]  # so that no table holds all words
+    *examples, last = rng.sample([*OPPOSITES, *numbers], rng.randint(1, 4))
     return examples, last[0]
 
 

@@ -107,6 +107,7 @@ DECODE = Exercise(
 # --- 01.2 the round trip
 
 TOY_WORDS = ["[unknown]", "the", "cat", "sleeps"]
+SOME_WORDS = ("the", "cat", "sleeps", "dog", "barks", "cats", "bird", "sings", "on", "trees")
 
 
 def _survives(text, tokenizer):
@@ -139,16 +140,19 @@ def _said_when_it_is_lost(text, tokenizer):
 
 
 def _survives_case(rng):
-    words = [rng.choice(["the", "cat", "sleeps"]) for _ in range(rng.randint(2, 4))]
+    shuffled = rng.sample(SOME_WORDS, len(SOME_WORDS))
+    known, unknown = shuffled[:4], shuffled[4:]  # others each time: only the tokenizer can tell
+    words = [rng.choice(known) for _ in range(rng.randint(2, 4))]
     damage = rng.choice(
         ["", "large letter", "large letter", "outer space", "outer space", "inner space", "unknown word"]
     )
     if damage == "large letter":
         words[0] = words[0].title()
     if damage == "unknown word":
-        words[-1] = rng.choice(["dog", "barks", "cats"])
+        words[-1] = rng.choice(unknown)
     text = ("  " if damage == "inner space" else " ").join(words)
-    return rng.choice([" " + text, text + " "]) if damage == "outer space" else text, TOY_WORDS
+    lost = rng.choice([" " + text, text + " "]) if damage == "outer space" else text
+    return lost, ["[unknown]", *known]
 
 
 SURVIVES = Exercise(

@@ -19,6 +19,7 @@ MODULES = re.compile(
 )
 # What stands in other modules, too, as in torch.os.
 INNER = re.compile("_?(builtins|ctypes|gc|importlib|inspect|os|pickle|posix|subprocess|sys|threading)")
+READY_MADE = re.compile("generate")  # what a model of transformers brings along
 # What calls a function, or finds a thing, by a name in a text or a file.
 FINDERS = re.compile(
     r"(numpy|torch)\.(.*\.)?load|torch\.(hub|package)\b.*|typing\.get_type_hints|operator\.(attrgetter|methodcaller)|"
@@ -101,7 +102,7 @@ def _of_attribute(node, modules):
     if isinstance(node, ast.Attribute):
         module = modules.get(node.value.id, "") if isinstance(node.value, ast.Name) else ""
         full = _full_name(node, modules)
-        if ATTRIBUTES.fullmatch(node.attr) or INNER.fullmatch(node.attr) or _is_of_sys(full):
+        if _is_of_sys(full) or any(kind.fullmatch(node.attr) for kind in (ATTRIBUTES, INNER, READY_MADE)):
             yield node.attr
         elif FINDERS.fullmatch(full) or (module and not isinstance(node.ctx, ast.Load)):
             yield full
