@@ -11,10 +11,11 @@ import types
 import zipfile
 
 import pytest
+import torch
 from handed_in import ROOT
 
 from nanochat_helpers import cli
-from nanochat_helpers.errors import GradingError
+from nanochat_helpers.errors import GradingError, TooMuchError, WireError
 from nanochat_helpers.grading import sandbox
 from nanochat_helpers.grading.batch import worker, workers
 from nanochat_helpers.grading.batch.folder import Asked, RunFolder
@@ -23,6 +24,7 @@ from nanochat_helpers.grading.batch.job import Job, Task
 from nanochat_helpers.grading.batch.progress import Progress
 from nanochat_helpers.grading.by_hand import read_points, refuse_strangers
 from nanochat_helpers.grading.master import find_master
+from nanochat_helpers.grading.sandbox import wire
 from nanochat_helpers.grading.submissions import find_submissions
 
 MASTER = find_master("04", ROOT)
@@ -235,3 +237,15 @@ def test_points_of_somebody_who_is_not_there_are_not_lost_in_silence(tmp_path):
     refuse_strangers({("0042", "03.6"): 2, ("'=a", "03.6"): 1}, ["0042", "=a"], tmp_path)
     with pytest.raises(GradingError, match="points for '42', and nobody of that name"):
         refuse_strangers({("42", "03.6"): 2}, ["0042"], tmp_path)
+
+
+# --- what comes back
+
+
+def test_thousands_of_empty_tensors_do_not_fill_the_memory_of_the_grader():
+    assert len(wire.unpack(wire.pack([torch.zeros(0)] * 2000))) == 2000
+    with pytest.raises(TooMuchError):
+        wire.pack([torch.zeros(0)] * 3000)  # each was an object of its own where it arrived
+    for what in ({"tensor": ["bool", [0], []]}, {"other": ["", "", ""]}):
+        with pytest.raises(WireError):
+            wire.unpack({"list": [what] * 10_000})

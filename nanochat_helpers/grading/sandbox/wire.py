@@ -26,6 +26,7 @@ from ...errors import TooMuchError, WireError
 
 MOST, MOST_TOLD = 1_000_000, 100_000_000  # bytes of a frame; of the grader's own
 ENTRIES = 50_000  # values within a value
+TENSOR, OTHER = 20, 5  # for so many values counts a tensor, and what is no data: even an empty one takes some memory
 DEPTH = 50  # lists within lists
 KEYS = 5_000  # entries of a dict or a set: such entries can be chosen so that looking for one takes long
 AXES = 16  # of a tensor
@@ -156,7 +157,7 @@ def _pack(value, left, depth):
         return {kind.__name__: pairs}
     if kind is collections.defaultdict:
         return _pack(dict(value), left, depth)
-    return _pack_tensor(value, left) if is_tensor(value) else _pack_other(value)
+    return _pack_tensor(value, left) if is_tensor(value) else _pack_other(value, left)
 
 
 def _room(text, left):
@@ -168,17 +169,17 @@ def _room(text, left):
 
 def _pack_tensor(tensor, left):
     dtype = str(tensor.dtype).removeprefix("torch.")
-    left[0] -= tensor.numel()
+    left[0] -= TENSOR + tensor.numel()
     if left[0] < 0:
         raise TooMuchError("a tensor with too many numbers")
     if dtype not in (*DTYPES, *ONLY_NAMED) or not _is_shape(list(tensor.shape)):
-        return _pack_other(tensor)
+        return _pack_other(tensor, left)
     if dtype in ONLY_NAMED:
         return {"tensor": [dtype, list(tensor.shape), []]}
     try:
         numbers = tensor.detach().cpu().flatten().tolist()
     except (RuntimeError, NotImplementedError):  # a sparse one, or one without numbers ("meta")
-        return _pack_other(tensor)
+        return _pack_other(tensor, left)
     return {"tensor": [dtype, list(tensor.shape), [_pack(number, [1], 0) for number in numbers]]}
 
 
@@ -188,7 +189,10 @@ def _is_shape(shape):
     return sizes and math.prod(max(size, 1) for size in shape) <= ENTRIES
 
 
-def _pack_other(value):
+def _pack_other(value, left):
+    left[0] -= OTHER
+    if left[0] < 0:
+        raise TooMuchError("too many values that are no data")
     kind = type(value)
     return {"other": [str(kind.__module__)[:NAME], str(kind.__name__)[:NAME], value_text(value, 80)[:TEXT]]}
 
@@ -223,6 +227,7 @@ def _unpack(data, left, depth):
     if kind in DICTS:
         pairs = [(_unpack(key, left, depth + 1), _unpack(each, left, depth + 1)) for key, each in inner]
         return DICTS[kind](dict(pairs))
+    left[0] -= TENSOR if kind == "tensor" else OTHER
     return _unpack_tensor(left, *inner) if kind == "tensor" else _unpack_other(*inner)
 
 
