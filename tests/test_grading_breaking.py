@@ -25,7 +25,7 @@ from nanochat_helpers.grading.batch.progress import Progress
 from nanochat_helpers.grading.by_hand import read_points, refuse_strangers
 from nanochat_helpers.grading.master import find_master
 from nanochat_helpers.grading.sandbox import wire
-from nanochat_helpers.grading.submissions import find_submissions
+from nanochat_helpers.grading.submissions import find_submissions, read_roster
 
 MASTER = find_master("04", ROOT)
 SHEET = (ROOT / "exercises" / "04_sampling.ipynb").read_bytes()
@@ -249,3 +249,25 @@ def test_thousands_of_empty_tensors_do_not_fill_the_memory_of_the_grader():
     for what in ({"tensor": ["bool", [0], []]}, {"other": ["", "", ""]}):
         with pytest.raises(WireError):
             wire.unpack({"list": [what] * 10_000})
+
+
+# --- rosters
+
+
+def test_one_of_two_students_with_one_name_is_not_guessed(tmp_path):
+    (tmp_path / "class.csv").write_text("name,id\nAnna,1\nAnna,2\nBen,3\n")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "anna.ipynb").write_bytes(SHEET)
+    roster = read_roster(tmp_path / "class.csv")
+    found = find_submissions(tmp_path / "in", MASTER, roster)
+    assert [each.student for each in found] == ["anna"]
+    assert "it fits more than one student of the roster (Anna, Anna (2))" in found[0].notes[0]
+    (tmp_path / "in" / "anna.ipynb").rename(tmp_path / "in" / "2.ipynb")
+    assert [each.student for each in find_submissions(tmp_path / "in", MASTER, roster)] == ["Anna (2)"]
+
+
+@pytest.mark.parametrize("text", ["name\nAnna\n".encode("utf-16-le"), "name\nAnna\n".encode("utf-32"), b"name\n\0\n"])
+def test_a_roster_in_an_unusual_encoding_is_told_and_not_garbled(tmp_path, text):
+    (tmp_path / "class.csv").write_bytes(text)
+    with pytest.raises(GradingError, match="not text that can be read: save it as CSV in UTF-8"):
+        read_roster(tmp_path / "class.csv")

@@ -71,8 +71,9 @@ class Matcher:
         self._ids: dict[tuple[str, str], set[int]] = {}
         self._roster = roster
         for place, student in enumerate(roster):
-            for key in _name_keys(student.name, turned=True) | _name_keys(_joined(student.ids), turned=True):
-                self._names.setdefault(key, set()).add(place)
+            for name in (student.name, _joined(student.ids), _whole(student.ids)):
+                for key in _name_keys(name, turned=True):
+                    self._names.setdefault(key, set()).add(place)
             for column, value in student.ids.items():
                 if _plain(column) in IDS:
                     for key in _id_keys(value):
@@ -141,6 +142,12 @@ def _joined(ids):
     """First and last name from two columns, where there is also one with a whole name or an id."""
     cells = {_plain(head): value for head, value in ids.items()}
     return " ".join(next((cells[name] for name in names if name in cells), "") for names in (FIRST, LAST)).strip()
+
+
+def _whole(ids):
+    """The name as the roster has it, also of a student behind whose name there stands an id."""
+    cells = {_plain(head): value for head, value in ids.items()}
+    return next((cells[name] for name in FULL if name in cells), "")
 
 
 def _plain(header):

@@ -6,6 +6,7 @@ In: a path. Out: rows with their lines, so that a mistake can be told with its p
 import csv
 import io
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from ...errors import GradingError, RejectedError
@@ -28,10 +29,10 @@ def _decoded(raw, name):
     if raw.startswith(b"PK"):
         raise GradingError(f"{name} is a spreadsheet or a zip: save it as CSV.")
     for encoding in ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
+        with suppress(UnicodeDecodeError):
+            text = raw.decode(encoding)
+            if "\0" not in text:  # else it is UTF-16 that does not say so, or no text
+                return text
     raise GradingError(f"{name} is not text that can be read: save it as CSV in UTF-8.")
 
 
