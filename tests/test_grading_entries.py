@@ -65,6 +65,27 @@ def test_a_zip_that_was_replaced_is_listed_again(tmp_path):
     assert read_file(path, ("a.ipynb",)) == b"new"
 
 
+@pytest.mark.parametrize("way", [("submissions.zip",), ("a.zip", "b.zip")])
+def test_a_classs_zip_in_a_zip_is_unpacked_once_for_all_notebooks(tmp_path, monkeypatch, way):
+    students = {
+        **{f"{n:02}.ipynb": b"text" for n in range(20)},
+        **{f"{n}.zip": zipped({"x.ipynb": b"text"}) for n in range(9)},
+    }
+    raw = zipped(students)
+    for name in reversed(way):
+        raw = zipped({name: raw})
+    save(tmp_path, {"class.zip": raw})
+    found = [each for each in list_entries(tmp_path / "class.zip") if each.kind == NOTEBOOK]
+    unpacked = []
+    really = zipfile.ZipFile.open
+    monkeypatch.setattr(
+        zipfile.ZipFile, "open", lambda self, info: unpacked.append(info.filename) or really(self, info)
+    )
+    assert [read_file(each.path, each.inside) for each in found] == [b"text"] * 29
+    assert [unpacked.count(name) for name in way] == [1] * len(way)
+    assert len(unpacked) == len(way) + 20 + 2 * 9
+
+
 def test_no_file_stays_open(tmp_path):
     save(tmp_path, {"all.zip": zipped({"b.zip": zipped({"a.ipynb": b"x"})}), "in/all.zip": zipped({"a.ipynb": b"x"})})
     before = psutil.Process().open_files()
@@ -77,7 +98,6 @@ def test_no_file_stays_open(tmp_path):
 
 def test_too_many_files_of_one_student_are_that_students_problem(tmp_path, monkeypatch):
     monkeypatch.setattr(entries, "MAX_FILES", 5)
-    monkeypatch.setattr(entries, "_Budget", lambda files=5, n_bytes=2**20: _budget(files, n_bytes))
     many = {f"{n}.ipynb": b"" for n in range(9)}
     save(
         tmp_path, {"anna/x.ipynb": b"", **{f"ben/{name}": raw for name, raw in many.items()}, "cleo.zip": zipped(many)}
@@ -91,18 +111,9 @@ def test_too_many_files_of_one_student_are_that_students_problem(tmp_path, monke
     assert len(listed(save(tmp_path / "class", {"all.zip": zipped(many)}) / "all.zip")) == 9
 
 
-def _budget(files, n_bytes):
-    budget = object.__new__(_BUDGET)
-    budget.files, budget.n_bytes = files, n_bytes
-    return budget
-
-
-_BUDGET = entries._Budget
-
-
 def test_one_students_zips_cannot_use_up_what_others_may_unpack(tmp_path, monkeypatch):
     monkeypatch.setattr(entries, "MAX_BYTES", 40_000)
-    monkeypatch.setattr(entries, "_Budget", lambda files=6, n_bytes=40_000: _budget(files, n_bytes))
+    monkeypatch.setattr(entries, "MAX_FILES", 6)
     large, many = zipped({"x.ipynb": os.urandom(15_000)}), zipped({f"{n}.ipynb": b"" for n in range(4)})
     greedy = zipped({"1.zip": large, "2.zip": large})  # 30 kB, and then 15 kB again
     save(
@@ -110,11 +121,13 @@ def test_one_students_zips_cannot_use_up_what_others_may_unpack(tmp_path, monkey
         {"all.zip": zipped({"a.zip": large, "b.zip": greedy, "c.zip": zipped({"1.zip": many}), "d.zip": many})},
     )
     assert _problems(tmp_path / "all.zip") == {
-        ("b", "1"): "it is larger than 0 MB",
-        ("b", "2"): "it is larger than 0 MB",
+        ("b", "1"): "together with the zips around it, it is larger than 0 MB: hand in the notebook itself",
+        ("b", "2"): "together with the zips around it, it is larger than 0 MB: hand in the notebook itself",
     }
     save(tmp_path, {"all.zip": zipped({"c.zip": zipped({"1.zip": many, "2.zip": many}), "d.zip": many, "e.zip": many})})
-    assert _problems(tmp_path / "all.zip") == {("c", "2"): "the zip holds more than 0 files"}
+    assert _problems(tmp_path / "all.zip") == {
+        ("c", "2"): "together with the zips around it, it holds more than 6 files: hand in the notebook itself"
+    }
     save(tmp_path, {"export.zip": zipped({"all.zip": zipped({f"{n}.zip": many for n in range(3)})})})
     assert not _problems(tmp_path / "export.zip")
 

@@ -9,13 +9,13 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ...errors import GradingError, RejectedError
-from .archives import MAX_BYTES, MAX_NAME, Member, is_zip, members, unpack
+from .archives import MAX_BYTES, MAX_NAME, Archive, is_zip
 
 NOTEBOOK, OTHER, BOX = "notebook", "other", "box"  # a box: a folder or a zip
 MAX_DEPTH, MAX_FOLDER_DEPTH = 3, 20
@@ -24,6 +24,7 @@ IGNORED = {"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini", "lost+found"}
 TOO_MANY = f"there are more than {MAX_FILES:,} files in this folder; the rest was not looked at"
 _NOTEBOOK = re.compile(r"\.ipynb(\.json|\.txt)?$", re.IGNORECASE)  # some browsers add an ending
 _LINK = "it is a link, and links are not followed: hand in the file itself"
+_TOGETHER = "together with the zips around it, it"
 _DEEP = f"its folders are nested more than {MAX_FOLDER_DEPTH} deep: hand in the notebook itself"
 
 
@@ -49,10 +50,28 @@ class Entry(NamedTuple):
 
 @dataclass
 class _Budget:
-    """What may still be looked at in one student's zip: so one zip cannot use up the time of all."""
+    """What may be looked at in one student's zips, and how much of it was: so one cannot use up the time of all."""
 
-    files: int = MAX_FILES
-    n_bytes: int = MAX_BYTES
+    files: int = field(default_factory=lambda: MAX_FILES)
+    n_bytes: int = field(default_factory=lambda: MAX_BYTES)
+    files_used: int = 0
+    bytes_used: int = 0
+
+    def open(self, opened) -> Archive:
+        """A zip, if there is room for its list of members."""
+        too_many = f"{_TOGETHER} holds more than {self.files:,} files: hand in the notebook itself"
+        archive = Archive(opened, self.files - self.files_used, too_many if self.files_used else "")
+        self.files_used += len(archive.members)
+        return archive
+
+    def unpack(self, archive, member) -> bytes:
+        """A zip in a zip, if there is room for its bytes."""
+        after = self.bytes_used + member.info.file_size
+        if self.bytes_used and after > self.n_bytes:
+            raise RejectedError(f"{_TOGETHER} is larger than {self.n_bytes // 2**20} MB: hand in the notebook itself")
+        data = archive.unpack(member)
+        self.bytes_used = after
+        return data
 
 
 def is_notebook(name: str) -> bool:
@@ -77,7 +96,8 @@ def list_entries(where: Path) -> list[Entry]:
             if not is_zip(file):
                 raise GradingError(f"{where} is no folder, no zip and no notebook: name what was handed in.")
             try:
-                return list(_in_zip(file, str(where), (), (), _Budget(MAX_CLASS_FILES, 0), is_class=True))
+                opened = partial(open_plain, str(where))
+                return list(_in_zip(opened, str(where), (), (), _Budget(MAX_CLASS_FILES), is_class=True))
             except RejectedError as error:
                 raise GradingError(f"{where} cannot be read: {error}. Download it again.") from None
     except FileNotFoundError:
@@ -94,8 +114,7 @@ def read_file(path: Path | str, inside: tuple[str, ...] = (), limit: int = MAX_B
         with open_plain(path) as file:
             status = os.fstat(file.fileno())
             if inside:
-                listed = _members_of(str(path), status.st_size, status.st_mtime_ns)
-                return _read_member(file, listed, inside, limit)
+                return _read_member(_OnDisk(str(path), status.st_size, status.st_mtime_ns), inside, limit)
             data = file.read(limit + 1) if status.st_size <= limit else b""
     except OSError as error:
         raise RejectedError(_unopened(error)) from None
@@ -113,21 +132,32 @@ def open_plain(path: Path | str) -> BinaryIO:
     return os.fdopen(number, "rb")
 
 
-@lru_cache(maxsize=4)
-def _members_of(path, size, changed):
-    """A class's zip is listed once, not for each student. The file is not kept open: a child could inherit it."""
-    with open_plain(path) as file:
-        return members(file, MAX_CLASS_FILES)
+class _OnDisk(NamedTuple):
+    """A file as it is now: a changed one is another one."""
+
+    path: str
+    size: int
+    changed: int
 
 
-def _read_member(file, listed, inside, limit):
-    name, *deeper = inside
-    if name not in listed:
+@lru_cache(maxsize=2)
+def _archive(file: _OnDisk, inside):
+    """The last two are kept: a class's zip is listed once, and unpacked once if it lies in a zip, not for each student.
+
+    Two, for a student's zip in it lets go of the one before, and not of the class's. Of a zip in a zip, its bytes are
+    kept (at most MAX_BYTES); of one on disk, no more than the list of its members.
+    """
+    if not inside:
+        return Archive(partial(open_plain, file.path), MAX_CLASS_FILES)
+    return Archive(partial(io.BytesIO, _read_member(file, inside)), MAX_CLASS_FILES)
+
+
+def _read_member(file: _OnDisk, inside, limit=MAX_BYTES):
+    *outer, name = inside
+    archive = _archive(file, tuple(outer))
+    if name not in archive.members:
         raise RejectedError(f"{name!r} is not in the zip any more")
-    if not deeper:
-        return unpack(file, listed[name], limit)
-    file = io.BytesIO(unpack(file, listed[name]))
-    return _read_member(file, members(file, MAX_FILES), deeper, limit)
+    return archive.unpack(archive.members[name], limit)
 
 
 def _in_folder(where) -> Iterator[Entry]:
@@ -184,27 +214,27 @@ def _looked_at(item, parts, waiting):
 def _zip_on_disk(path, parts):
     parts = (*parts[:-1], parts[-1][:-4])
     try:
-        with open_plain(path) as file:
-            yield from _zip_box(file, path, parts, (), _Budget(n_bytes=8 * MAX_BYTES), is_class=False)
+        yield from _zip_box(partial(open_plain, path), path, parts, (), _Budget(n_bytes=8 * MAX_BYTES), is_class=False)
     except OSError as error:
         yield Entry(parts, BOX, path, problem=_unopened(error))
 
 
-def _zip_box(file, path, parts, inside, budget, is_class):
+def _zip_box(opened, path, parts, inside, budget, is_class):
     """A zip and what is in it; if it cannot be listed, the reason."""
     yield Entry(parts, BOX, path, inside)
     try:
-        if not is_zip(file):
+        with opened() as file:
+            is_one = is_zip(file)
+        if not is_one:
             raise RejectedError("this is no zip, or it is damaged")
-        yield from _in_zip(file, path, parts, inside, budget, is_class)
+        yield from _in_zip(opened, path, parts, inside, budget, is_class)
     except RejectedError as error:
         yield Entry(parts, BOX, path, inside, problem=str(error))
 
 
-def _in_zip(file, path, parts, inside, budget, is_class):
-    listed = members(file, budget.files)
-    budget.files -= len(listed)
-    plain = [each for each in listed.values() if not any(map(_is_ignored, _parts(each.name)))]
+def _in_zip(opened, path, parts, inside, budget, is_class):
+    archive = budget.open(opened)
+    plain = [each for each in archive.members.values() if not any(map(_is_ignored, _parts(each.name)))]
     is_alone = is_class and len(plain) == 1
     for member in plain:
         place, way = (*parts, *_parts(member.name)), (*inside, member.name)
@@ -214,25 +244,24 @@ def _in_zip(file, path, parts, inside, budget, is_class):
             continue
         if not problem and not member.is_folder and member.name.lower().endswith(".zip"):
             own = _Budget() if is_class else budget
-            yield from _nested(file, member, path, (*place[:-1], place[-1][:-4]), way, own, is_alone)
+            yield from _nested(archive, member, path, (*place[:-1], place[-1][:-4]), way, own, is_alone)
         else:
             kind = BOX if member.is_folder else NOTEBOOK if is_notebook(member.name) else OTHER
             note = f"two files in the zip are named {member.name[:200]}; the last was taken" if member.twice else ""
             yield Entry(place, kind, path, way, member.modified, problem, note)
 
 
-def _nested(file, member: Member, path, parts, inside, budget, is_class):
+def _nested(archive, member, path, parts, inside, budget, is_class):
     try:
         if len(inside) > MAX_DEPTH:
             raise RejectedError(f"there are zips in zips, more than {MAX_DEPTH} deep: hand in the notebook itself")
         if is_class:
-            budget = _Budget(MAX_CLASS_FILES, MAX_BYTES)
-        data = unpack(file, member, max(min(budget.n_bytes, MAX_BYTES), 0))
-        budget.n_bytes -= len(data)
+            budget = _Budget(MAX_CLASS_FILES)
+        data = budget.unpack(archive, member)
     except RejectedError as error:
         yield Entry(parts, BOX, path, inside, problem=str(error))
         return
-    yield from _zip_box(io.BytesIO(data), path, parts, inside, budget, is_class)
+    yield from _zip_box(partial(io.BytesIO, data), path, parts, inside, budget, is_class)
 
 
 def _parts(name):
