@@ -178,6 +178,17 @@ def test_of_a_worker_that_is_killed_no_file_is_left(monkeypatch, tmp_path):
     assert list(room.iterdir()) == []
 
 
+def test_a_worker_that_cannot_be_started_leaves_no_folder(monkeypatch, tmp_path):
+    def no_more(*_, **__):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(workers.subprocess, "Popen", no_more)
+    with pytest.raises(OSError, match="Too many open files"):
+        workers.Worker(Job("04", MASTER.notebook, 7))
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- the folder of a run, and who looks at it
 
 

@@ -40,15 +40,13 @@ class Worker:
         self._link, theirs = socket.socketpair()
         self._folder = Path(tempfile.mkdtemp(prefix="nanochat-grade-"))  # all that it writes lies in here
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", MODULE, str(theirs.fileno()), str(self._folder)],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._errors,
-                env={**_environment(os.environ), "TMPDIR": str(self._folder)},
-                start_new_session=True,  # Ctrl-C is for the main process, which then ends this one
-            )
+            try:
+                self._process = self._begun(theirs.fileno())
+            except OSError:  # too many processes, or too many open files
+                self._folder.rmdir()
+                self._link.close()
+                self._errors.close()
+                raise
         try:
             answer = self._ask(job.to_json(), b"", TO_START)
             if "level" not in answer:
@@ -57,6 +55,17 @@ class Worker:
         except BaseException:
             self.kill()
             raise
+
+    def _begun(self, handle):
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", MODULE, str(handle), str(self._folder)],
+            pass_fds=[handle],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors,
+            env={**_environment(os.environ), "TMPDIR": str(self._folder)},
+            start_new_session=True,  # Ctrl-C is for the main process, which then ends this one
+        )
 
     @property
     def is_alive(self) -> bool:
