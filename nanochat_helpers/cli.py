@@ -431,9 +431,10 @@ def grade(
     """Grade what a class handed in. Exit code 0: all graded; 3: some need a look; 2: it could not be done, and why."""
     from pathlib import Path
 
-    from .grading.command import check_system
+    from .grading.command import check_system, refuse_blanks
 
     check_system()  # before the rest is imported, which needs what only such systems have
+    refuse_blanks({"SUBMISSIONS": submissions, "--out": out, "--roster": roster, "--dask": dask, "--folder": project})
     from .grading.batch.folder import Asked
     from .grading.grade_command import Request, grade_class
 
@@ -442,7 +443,7 @@ def grade(
         Path(submissions),
         Path(out),
         folder=Path(project),
-        roster=Path(roster) if roster else None,
+        roster=None if roster is None else Path(roster),
         jobs=jobs,
         dask=dask,
         asked=Asked(seed, time_limit, memory_limit, resume),

@@ -6,6 +6,7 @@ import socket
 import struct
 import sys
 import tempfile
+import time
 import tracemalloc
 import types
 import zipfile
@@ -101,6 +102,26 @@ def test_limits_that_no_system_can_keep_are_refused_before_anything_is_begun(tmp
     assert ended.value.code == 2
     assert f"Invalid value for '{option}'" in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("place", [2, 4, 6, 8])
+def test_an_empty_word_is_not_the_folder_in_which_one_is(tmp_path, capsys, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "anna.ipynb").write_bytes(SHEET)
+    words = ["grade", "04", "in", "--out", "out", "--roster", "class.csv", "--dask", "tcp://127.0.0.1:1"]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*words[:place], "", *words[place + 1 :], "--folder", str(ROOT)])
+    assert ended.value.code == 2
+    assert "is empty: is a variable in the command not set?" in capsys.readouterr().err
+
+
+def test_an_address_that_is_none_is_told_at_once():
+    cluster = pytest.importorskip("nanochat_helpers.grading.batch.cluster")
+    begin = time.monotonic()
+    with pytest.raises(GradingError, match=r"No Dask scheduler answers at foo \(missing port number"):
+        list(cluster.grade_on_cluster([], Job("04", MASTER.notebook, 7), "foo"))
+    assert time.monotonic() - begin < 10
 
 
 # --- nothing is left behind

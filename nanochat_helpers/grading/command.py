@@ -4,7 +4,7 @@ In: a folder and where to say things. Out: an exit code.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..checks.sheets import SHEETS, sheet_exercises
@@ -22,6 +22,13 @@ def check_system() -> None:
         raise GradingError(
             "Grading needs Linux or macOS, to hold in what students wrote: on Windows use WSL, or grade on Colab."
         )
+
+
+def refuse_blanks(words: Mapping[str, str | None]) -> None:
+    """Raise GradingError for a value that is there and empty: it would stand for the folder in which one is."""
+    for name, value in words.items():
+        if value is not None and not value.strip():
+            raise GradingError(f"{name} is empty: is a variable in the command not set?")
 
 
 def build_sheets(folder: Path, say: Say) -> int:

@@ -14,6 +14,7 @@ from dataclasses import asdict
 
 import dask
 from distributed import Client, KilledWorker
+from distributed.comm import get_address_host_port
 from distributed.comm.core import CommClosedError
 
 from ...errors import GradingError
@@ -107,6 +108,7 @@ class _Cluster:
 @contextmanager
 def _connected(address: str) -> Iterator[Client]:
     try:
+        get_address_host_port(address)  # Client itself does not end with an address that is none
         client = Client(address, timeout=TO_CONNECT, set_as_default=False)
     except (OSError, ValueError, TypeError, CommClosedError) as error:
         why = str(error).partition("\n")[0]
