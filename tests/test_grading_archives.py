@@ -250,6 +250,7 @@ def test_a_rare_way_of_packing_is_named(method):
         ("Müller.ipynb".encode(), 0, "Müller.ipynb"),
         ("Müller.ipynb".encode(), 0x800, "Müller.ipynb"),
         ("Müller.ipynb".encode("cp437"), 0, "Müller.ipynb"),
+        ("├⌐".encode(), 0x800, "├⌐"),  # not "é", as which macOS would have meant it without the flag
     ],
 )
 def test_names_are_read_in_the_encodings_that_exist(stored, flag, name):
