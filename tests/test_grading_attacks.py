@@ -5,7 +5,7 @@ import sys
 import time
 
 import pytest
-from grading_notebooks import SEED
+from grading_notebooks import SEED, Desk, said, with_answers
 
 from nanochat_helpers.checks.calling import Answer
 from nanochat_helpers.checks.sheets import SHEETS, sheet_exercises
@@ -45,6 +45,24 @@ def test_an_honest_error_about_a_text_arrives_as_it_was(code):
     except UnicodeError as raised:
         error = arrived(raised)
         assert (type(error), str(error)) == (type(raised), str(raised))
+
+
+UNWRITABLE = """
+from collections import Counter
+import torch
+
+def remove_name(text, name):
+    raise ValueError(Counter({"a": torch.ones(2), "b": torch.zeros(2)}))
+"""
+
+
+def test_an_error_that_cannot_be_written_is_the_students_fault_and_not_the_graders():
+    desk = Desk("07", 2, ("07.1",))
+    try:
+        grade = desk.grade(with_answers({"07.1": UNWRITABLE}))
+    finally:
+        desk.close()
+    assert "It stopped with ValueError (in line 6" in said(grade, "07.1")
 
 
 # --- points for wrong code

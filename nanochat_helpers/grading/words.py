@@ -61,10 +61,11 @@ class Words:
         error = next((answer.error for answer in came.answers if answer.error is not None), None)
         if result.status != FAILED or error is None:
             return result
-        if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
+        said = _said(error)
+        if isinstance(error, MemoryError) or NO_MEMORY.search(said):
             over = f"It took over {self.limits.memory_mb:,} MB of memory. What grows so large?"
             return replace(result, sentence=over, misconception="", hints=())
-        if type(error) is NameError and (more := self._about_name(str(error))):
+        if type(error) is NameError and (more := self._about_name(said)):
             return replace(result, sentence=f"{result.sentence} {more}")
         return result
 
@@ -153,6 +154,14 @@ def _at(problem):
         return ""
     number, code = problem.line
     return f" (line {number}: `{code}`)" if code and "`" not in code else f" (line {number})"
+
+
+def _said(error):
+    """The words of an error; "" where they cannot be written: it may hold what breaks Python's own `repr`."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def _error(problem: Problem) -> str:
