@@ -1,7 +1,9 @@
 """A class in which somebody wants to break the batch: the others are graded, and nothing grows without end."""
 
+import html
 import io
 import json
+import re
 import socket
 import struct
 import sys
@@ -25,6 +27,7 @@ from nanochat_helpers.grading.batch.job import Job, Task
 from nanochat_helpers.grading.batch.progress import Progress
 from nanochat_helpers.grading.by_hand import read_points, refuse_strangers
 from nanochat_helpers.grading.master import find_master
+from nanochat_helpers.grading.reports import Run, write_reports
 from nanochat_helpers.grading.sandbox import wire
 from nanochat_helpers.grading.submissions import find_submissions, read_roster
 
@@ -303,3 +306,13 @@ def test_a_roster_in_an_unusual_encoding_is_told_and_not_garbled(tmp_path, text)
     (tmp_path / "class.csv").write_bytes(text)
     with pytest.raises(GradingError, match="not text that can be read: save it as CSV in UTF-8"):
         read_roster(tmp_path / "class.csv")
+
+
+# --- what a teacher reads
+
+
+def test_the_class_page_says_what_held_the_code_in_once(tmp_path):
+    sentence = "Students' code ran in a cage."
+    write_reports(tmp_path, Run("04", "Sheet 04", sentence, "1 s", "1"), MASTER, [])
+    shown = html.unescape(re.sub(r"<[^>]+>", " ", (tmp_path / "class.html").read_text("utf-8")))
+    assert f"sandbox {sentence}" in " ".join(shown.split())
