@@ -9,6 +9,7 @@ from pathlib import Path
 from ...errors import WallsError
 
 NO_NEW_PRIVS, SET_SECCOMP, DEATH_SIGNAL = 38, 22, 1  # what prctl(2) can set
+LARGE_PAGE, COLLAPSE = 2 * 1024**2, 25
 DEVICES = ("null", "zero", "random", "urandom")
 # The place of this processor's numbers in the tables of calls, and its mark; None for one that is not in them.
 MACHINE = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}.get(platform.machine())
@@ -24,6 +25,20 @@ def call(name: str, *arguments: object) -> None:
     if function(*arguments) < 0:
         number = ctypes.get_errno()
         raise WallsError(number, f"{name}: {os.strerror(number)}")
+
+
+def use_large_pages() -> None:
+    """Keep this process's own memory in pages of 2 MB where the system can do that: a fork then copies fewer.
+
+    Linux 6.1 or later, see MADV_COLLAPSE in madvise(2); elsewhere nothing happens.
+    """
+    maps = Path("/proc/self/maps")
+    for line in maps.read_text().splitlines() if maps.exists() else ():
+        place, rights, *_, inode = line.split()[:5]
+        first, last = (int(each, 16) // LARGE_PAGE for each in place.split("-"))
+        if rights == "rw-p" and inode == "0" and last > first + 1:
+            length = ctypes.c_size_t((last - first - 1) * LARGE_PAGE)
+            libc.madvise(ctypes.c_void_p((first + 1) * LARGE_PAGE), length, COLLAPSE)
 
 
 def outermost(paths: Iterable[Path]) -> list[Path]:

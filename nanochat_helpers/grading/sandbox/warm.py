@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import STRONG, child, clear_away, landlock, namespaces, system_calls, walls, wire
+from . import STRONG, child, clear_away, landlock, namespaces, system, system_calls, walls, wire
 
 LOOK = 0.1  # seconds between two looks at clock and memory
 CLOSING = 1.0  # seconds that a child may take to end, once it has closed everything
@@ -52,7 +52,7 @@ def _warm_up(settings):
 
     from ... import checks
 
-    numpy.random.seed(0)
+    numpy.random.seed(0)  # all children draw the same random numbers
     inputtransformer2.TransformerManager()
     # What students may leave in their cells does nothing here.
     checks.check = checks.progress = lambda *_, **__: None
@@ -62,8 +62,10 @@ def _warm_up(settings):
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
         torch.zeros(2).softmax(0)
+        torch.manual_seed(0)
     gc.collect()
     gc.freeze()  # a child that tidied up all of this would have to copy it first
+    system.use_large_pages()  # a copy of this process is then made in less than half of the time
 
 
 def _load_the_model():
