@@ -316,3 +316,24 @@ def test_the_class_page_says_what_held_the_code_in_once(tmp_path):
     write_reports(tmp_path, Run("04", "Sheet 04", sentence, "1 s", "1"), MASTER, [])
     shown = html.unescape(re.sub(r"<[^>]+>", " ", (tmp_path / "class.html").read_text("utf-8")))
     assert f"sandbox {sentence}" in " ".join(shown.split())
+
+
+# --- walls
+
+
+def test_a_start_that_was_killed_gives_no_weaker_walls(monkeypatch):
+    held, started = sandbox.Sandbox("", level=None), []
+    held._wanted = ["strong", "weak"]
+
+    def launch():
+        started.append(held._wanted[0])
+        held._socket, other = socket.socketpair()
+        held._process = types.SimpleNamespace(poll=lambda: None, wait=lambda *_: 0, kill=lambda: None)
+        with other:
+            if len(started) > 1:
+                wire.send(other, {"state": "ready", "landlock": True})
+
+    monkeypatch.setattr(held, "_launch", launch)
+    held._start()
+    held.close()
+    assert (started, held._wanted) == (["strong", "strong"], ["strong", "weak"])

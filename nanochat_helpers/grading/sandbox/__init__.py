@@ -82,6 +82,7 @@ class Sandbox:
     def _start(self):
         if self._process is not None and self._process.poll() is not None:
             self.close()  # it was ended between two tasks
+        is_first = True
         while self._process is None:
             self._launch()
             try:
@@ -94,6 +95,9 @@ class Sandbox:
                 self._has_landlock = said["landlock"]
                 return
             self.close()
+            if said["state"] == "ended" and is_first:  # killed, or too slow: that says nothing about these walls
+                is_first = False
+                continue
             if len(self._wanted) == 1:
                 raise GradingError(f"The sandbox for students' code cannot be started: {said['why']}")
             self._wanted.pop(0)
