@@ -21,6 +21,7 @@ from nanochat_helpers.grading.batch.flow import flow
 from nanochat_helpers.grading.batch.folder import Asked, RunFolder
 from nanochat_helpers.grading.batch.job import Job
 from nanochat_helpers.grading.batch.progress import Progress, duration
+from nanochat_helpers.grading.batch.secret import own_secret
 from nanochat_helpers.grading.batch.todo import Todo
 from nanochat_helpers.grading.grades import GRADED, INFRA_ERROR, MISSING, REJECTED
 from nanochat_helpers.grading.master import find_master
@@ -164,7 +165,7 @@ def test_a_batch_of_nothing_that_can_be_read_starts_no_worker(batch, noted):
     assert not lines(noted, "started")
 
 
-def test_the_seed_is_drawn_from_all_that_was_handed_in_and_the_sheet():
+def test_the_seed_is_drawn_from_all_that_was_handed_in_the_sheet_and_a_secret(tmp_path, monkeypatch):
     def seed(*texts, master=MASTER):
         return Todo(master, [HandedIn(*text.split(": ")) for text in texts]).draw_seed()
 
@@ -174,6 +175,18 @@ def test_the_seed_is_drawn_from_all_that_was_handed_in_and_the_sheet():
     others.append(seed("Ana: a", "Ben: b", master=changed))
     assert one == seed("Ana: a", "Ben: b")
     assert len({one, *others}) == 5
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    elsewhere = seed("Ana: a", "Ben: b")
+    assert elsewhere != one and elsewhere == seed("Ana: a", "Ben: b")
+    secret = tmp_path / "nanochat" / "grading_secret"
+    assert (len(secret.read_bytes()), secret.stat().st_mode & 0o777) == (32, 0o600)
+    assert [each.name for each in secret.parent.iterdir()] == ["grading_secret"]
+
+
+def test_where_no_secret_can_be_kept_another_one_is_drawn(tmp_path, monkeypatch):
+    (tmp_path / "nanochat").write_text("no folder")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert len({own_secret(), own_secret()}) == 2
 
 
 def test_resume_grades_what_is_new_changed_or_failed_and_nothing_else(batch, noted):
@@ -216,6 +229,7 @@ sys.path.insert(0, sys.argv[1])
 from test_grading_batch import MASTER, HandedIn
 from nanochat_helpers.grading.batch.batching import run_batch
 from nanochat_helpers.grading.batch.folder import Asked, RunFolder
+from nanochat_helpers.grading.batch.secret import own_secret
 from nanochat_helpers.grading.batch.todo import Todo
 todo = Todo(MASTER, [HandedIn(f"s{n:02}", "waits" if n == 12 else f"fine {n * 'x'}") for n in range(20)])
 with RunFolder(Path(sys.argv[2])) as folder:

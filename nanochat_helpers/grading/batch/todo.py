@@ -14,6 +14,7 @@ from ..master import Master
 from ..submissions import Submission
 from .job import Job, Task, hash_of, key_of
 from .journal import Journal
+from .secret import own_secret
 
 NOTHING = "Nothing was handed in."
 
@@ -59,8 +60,8 @@ class Todo:
         return sum(not each.problem for each in self._seen)
 
     def draw_seed(self) -> int:
-        """A seed that nobody can know before all have handed in, and that the same batch always gives."""
-        digest = hashlib.sha256(self.master.digest.encode())
+        """A seed that no student can know, and that the same batch always gives to this user."""
+        digest = hashlib.sha256(own_secret() + self.master.digest.encode())
         for each in self._seen:
             digest.update(f"\0{each.submission.student}\0{each.digest}".encode("utf-8", "surrogatepass"))
         return int.from_bytes(digest.digest()[:8], "big")
