@@ -207,9 +207,11 @@ def test_an_answer_that_uses_an_endless_one_took_too_long(desk):
     assert "over 2 s" in said(grade, LAST)
 
 
-@pytest.mark.parametrize("line", ["torch.Tensor.topk = torch.full_like = None", "import torch\ndel torch"])
-def test_an_answer_can_spoil_itself_alone(desk, line):
-    desk.grade(with_answers({A: f"{line}\n{CODE_A}", TOP_K: right(TOP_K)}), passed=(TOP_K,))
+@pytest.mark.parametrize(
+    ("line", "status"), [("torch.Tensor.topk = torch.full_like = None", REVIEW), ("import torch\ndel torch", "graded")]
+)
+def test_an_answer_can_spoil_itself_alone(desk, line, status):
+    desk.grade(with_answers({A: f"{line}\n{CODE_A}", TOP_K: right(TOP_K)}), passed=(TOP_K,), status=status)
 
 
 def test_an_answer_cannot_stand_in_for_another_one(desk):

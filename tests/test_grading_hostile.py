@@ -242,12 +242,12 @@ WAITS = {
 }
 # In these there is nothing that a teacher is told to look at.
 UNSEEN = {
-    "a liar", "a liar as the function", "a liar's class", "a text of a liar's class", "a deep answer",
+    "a liar's class", "a text of a liar's class", "a deep answer",
     "a dict that holds itself", "a number of a million digits", "a markup as a name", "an error that exits",
     "an error that cannot be shown", "an error of 10 MB", "an error with a name of 10 MB",
     "an error above all errors", "a group of errors", "Ctrl-C", "GeneratorExit", "StopIteration",
-    "a signature that exits", "a full stack", "a socket of this machine", "more and more",
-    "code that is nested too deeply", "json is patched", "a listener that refuses all", "an endless error",
+    "a signature that exits", "a full stack", "more and more",
+    "code that is nested too deeply", "a listener that refuses all", "an endless error",
     "an endless end of an object", "all memory, again and again", "sys.exit in the cell", "100 GB",
     "more and more memory", "endless print", "an answer without end", "sleeps",
 }  # fmt: skip
