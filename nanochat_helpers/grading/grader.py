@@ -39,7 +39,7 @@ class Grader:
 
     @property
     def level(self) -> str:
-        """Which walls hold students' code in: "namespaces" or "process". Raises GradingError if none can be put up."""
+        """Which walls hold students' code in, see `Sandbox`. Raises GradingError if none can be put up."""
         return self._sandbox.level
 
     def close(self) -> None:
