@@ -11,7 +11,7 @@ import linecache
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CoroutineType
 from typing import Any
@@ -92,23 +92,29 @@ def call_once(exercise: Exercise, function: Callable[..., Any], case: Case) -> A
 def call(
     exercise: Exercise, function: Callable[..., Any], case: Case, args: tuple[Any, ...], printed: Printed
 ) -> Answer:
-    """Call a function with these arguments, a copy of those of the case; what it raises becomes part of the answer."""
+    """Call a function with these arguments, a copy of those of the case, and keep what came, whatever is done later."""
+    came = call_now(exercise, function, args, printed)
+    return replace(came, value=_kept(came.value), changed=changed(exercise, case.args, args))
+
+
+def call_now(exercise: Exercise, function: Callable[..., Any], args: tuple[Any, ...], printed: Printed) -> Answer:
+    """Call a function with these arguments; what it raises becomes part of the answer. A later call may change it."""
     printed.take()
     value, error, line = None, None, ""
     try:
-        value = _kept(exercise.call(function, *args))
+        value = exercise.call(function, *args)
     except (Stopped, KeyboardInterrupt):
         raise
     except BaseException as raised:  # also SystemExit: a student's function may raise anything
         error, line = raised, _line_of(raised)
+    if type(value) is CoroutineType:
+        value.close()
     other = unwritten(error) if is_stubs(error) else ""
-    return Answer(value, error, line, printed.take(), changed(exercise, case.args, args), other)
+    return Answer(value, error, line, printed.take(), unwritten=other)
 
 
 def _kept(value):
-    """A copy of an answer, where that is quick; what cannot be copied stays itself, and a coroutine is closed."""
-    if type(value) is CoroutineType:
-        value.close()
+    """A copy of an answer, where that is quick; what cannot be copied stays itself."""
     if (type(value) in (list, tuple, dict, set) and len(value) <= COPIED) or (
         is_tensor(value) and value.numel() <= COPIED
     ):

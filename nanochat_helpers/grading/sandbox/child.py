@@ -19,8 +19,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ...checks.calling import call, is_students
-from ...checks.exercise import Case, Exercise, call_directly
+from ...checks.calling import call_now, is_students
+from ...checks.exercise import Exercise, call_directly
 from ...checks.faults import objection
 from ...checks.limits import DEPTH, Printed
 from ...checks.showing import kind, value_text
@@ -197,7 +197,7 @@ def _answer(exercise, function, cases, printed, tell):
     """Call the function on each case, and on the first one once more."""
     for packed in [*cases, *cases[:1]]:
         args = wire.unpack(packed)
-        answer = call(exercise, function, Case(args), args, printed)
+        answer = call_now(exercise, function, args, printed)
         try:
             tell(answer=wire.pack_answer(answer, args))
         except wire.TooMuchError:
