@@ -24,7 +24,7 @@ from .task import DONE, INFRA, Limits, Outcome, Problem, Task
 __all__ = ["DONE", "INFRA", "MIDDLE", "STRONG", "WEAK", "Limits", "Outcome", "Problem", "Sandbox", "Task"]
 
 START = 180.0  # seconds for the warm process to be ready: it may have to load a model
-PATIENCE = 2  # a task may take so many times its seconds of processor time, as long as the machine goes on
+PATIENCE = 1.5  # a task may take so many times its seconds of processor time, as long as the machine goes on
 LAST_RESORT = 8  # so many times, and the warm process itself is lost
 STRONG, MIDDLE, WEAK = "namespaces", "landlock", "process"
 
