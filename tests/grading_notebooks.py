@@ -17,6 +17,9 @@ from nanochat_helpers.grading.sheets import Notebook, cell_of
 
 MEMORY = 512
 SEED = 77
+A, B = "04.1", "04.5"  # two exercises of sheet 04, of 2 and 3 points
+ALL = ("04.1", "04.2", "04.3", "04.4", "04.5", "04.6")
+HEAD_A = "def apply_temperature(logits, temperature):\n"
 
 
 def right(exercise_id: str) -> str:
@@ -60,6 +63,9 @@ def said(grade: Grade, exercise_id: str) -> str:
     result = next(each.result for each in grade.exercises if each.id == exercise_id)
     texts = (result.sentence, result.call, result.expected, result.got, result.misconception)
     return "\n".join((*texts, *result.hints, *result.notes))
+
+
+CODE_A, CODE_B = right(A), right(B)
 
 
 class Desk:

@@ -11,17 +11,12 @@ from contextlib import closing
 import pytest
 from example_answers import answers_of
 from example_faults import BROKEN, RIGHT_CODE, WRONG_CODE
-from grading_notebooks import Desk, right, said, with_answers
+from grading_notebooks import ALL, CODE_A, CODE_B, HEAD_A, A, B, Desk, right, said, with_answers
 from handed_in import read
 
 from nanochat_helpers.grading.grades import REJECTED, REVIEW
 from nanochat_helpers.grading.reports import Run, write_reports
 from nanochat_helpers.grading.sheets import cell_of
-
-A, B = "04.1", "04.5"
-ALL = ("04.1", "04.2", "04.3", "04.4", "04.5", "04.6")
-CODE_A, CODE_B = right(A), right(B)
-HEAD_A = "def apply_temperature(logits, temperature):\n"
 
 
 @pytest.fixture(scope="module")

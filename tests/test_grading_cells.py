@@ -6,16 +6,28 @@ import json
 
 import pytest
 from example_faults import CELLS
-from grading_notebooks import Desk, copied, own_cell, place, right, said, with_answers, wrong
+from grading_notebooks import (
+    ALL,
+    CODE_A,
+    CODE_B,
+    HEAD_A,
+    A,
+    B,
+    Desk,
+    copied,
+    own_cell,
+    place,
+    right,
+    said,
+    with_answers,
+    wrong,
+)
 from handed_in import cell, read
 
 from nanochat_helpers.grading.grades import REVIEW
 from nanochat_helpers.grading.sheets import cell_of, source
 
-A, B, TOP_K, LAST = "04.1", "04.5", "04.2", "04.6"
-ALL = ("04.1", "04.2", "04.3", "04.4", "04.5", "04.6")
-CODE_A, CODE_B = right(A), right(B)
-HEAD_A = "def apply_temperature(logits, temperature):\n"
+TOP_K, LAST = "04.2", "04.6"
 USES_A = """
 def next_probs(logits, temperature, min_p):
     probs = apply_temperature(logits, temperature).softmax(dim=-1)

@@ -42,7 +42,8 @@ class Words:
             return f"The answer cell ends Python itself{_at(own)}: take that line out."
         if not found.get("there"):
             return self._not_there(found, own)
-        return str(found.get("objection") or "")[:1000]
+        said = found.get("objection")  # words of a process that is not trusted, so they do not stand alone
+        return f"It could not be called: {said}" if said else ""
 
     def why_it_ended(self) -> str:
         """Why it ended before all cases were answered."""
