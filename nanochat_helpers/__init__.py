@@ -23,6 +23,7 @@ _HOME = {
     "Safety": "safety",
     "Retriever": "retrieval",
     "Trace": "trace",
+    "set_language": "language",
 }
 __all__ = list(_HOME)
 
