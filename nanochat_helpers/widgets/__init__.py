@@ -35,6 +35,7 @@ _HOME = {
     "xray_widget": "xray",
     "rounded_row_widget": "quantization",
     "workflow_diagram": "workflow",
+    "predict": "prediction",
 }
 __all__ = list(_HOME)
 
