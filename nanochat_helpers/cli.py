@@ -451,5 +451,28 @@ def grade(
     raise typer.Exit(grade_class(request, typer.echo, sys.stderr))
 
 
+@app.command(epilog="Example: nanochat repository my-school/nanochat")
+def repository(
+    name: Annotated[
+        str | None, typer.Argument(metavar="OWNER/NAME", help="The new name. Without it, the present one is shown.")
+    ] = None,
+    hub: Annotated[
+        str | None, typer.Option(metavar="URL", help="Show links that open each lesson on this JupyterHub.")
+    ] = None,
+    folder: FolderOption = ".",
+) -> None:
+    """Show the repository that all links lead to, or lead them to your own copy of it."""
+    from pathlib import Path
+
+    from . import repository as links
+
+    if name is not None:
+        for path in links.rewrite(Path(folder), name):
+            typer.echo(f"written: {path.relative_to(folder)}")
+    typer.echo(f"All links lead to {links.name_of_copy(Path(folder))}.")
+    if hub is not None:
+        typer.echo("\n" + links.hub_links(hub, Path(folder)))
+
+
 if __name__ == "__main__":
     main()

@@ -18,7 +18,9 @@ NanoChatError
 ├── WorkflowError            a workflow has a mistake; names the step and the key
 ├── TraceError               a trace file is damaged or from another version
 ├── CheckError               a check did not pass where a grader runs the sheet; or the sheet does not exist
+├── RepositoryError          a name of a repository cannot be used, or a folder is no copy of NanoChat's
 ├── SheetError               an exercise sheet has a mistake; names the sheet and the cell
+├── BundleError              a memory stick for a room without internet cannot be made as asked
 └── GradingError             a class cannot be graded as asked: a folder, a roster or a number is not what it should be
     ├── RejectedError        what one student handed in cannot be read; the others are graded
     ├── WallsError           this machine does not allow the stronger walls around students' code
@@ -103,8 +105,16 @@ class CheckError(NanoChatError, AssertionError):
     """A check did not pass, and a grader runs the sheet; or the sheet does not exist."""
 
 
+class RepositoryError(NanoChatError, ValueError):
+    """A name of a repository cannot be used, or a folder is no copy of NanoChat's."""
+
+
 class SheetError(NanoChatError, ValueError):
     """An exercise sheet has a mistake, or is not where it should be."""
+
+
+class BundleError(NanoChatError, ValueError):
+    """A bundle for a room without internet cannot be made as asked."""
 
 
 class GradingError(NanoChatError, ValueError):

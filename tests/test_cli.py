@@ -42,6 +42,7 @@ COMMANDS = [
     ["sheets", "verify"],
     ["sheets", "list"],
     ["grade"],
+    ["repository"],
 ]
 
 

@@ -20,6 +20,7 @@ PACKAGE = Path(nanochat_helpers.__file__).parent
 # exist, or has no place yet: put it where it belongs, and nothing that stands before it may ever need it.
 ORDER = [
     {"errors"},
+    {"repository"},  # where the links lead
     {"language"},  # of all texts that a reader sees
     {"settings"},
     {"tokens"},
