@@ -69,7 +69,7 @@ def hub_url(hub: str, notebook: str, repository: str = REPOSITORY) -> str:
     asked = {
         "repo": f"https://github.com/{repository}",
         "branch": BRANCH,
-        "targetPath": FOLDER,
+        "targetpath": FOLDER,
         "urlpath": f"lab/tree/{FOLDER}/{notebook}",
     }
     return f"{hub.rstrip('/')}/hub/user-redirect/git-pull?{urlencode(asked)}"
