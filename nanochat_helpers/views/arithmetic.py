@@ -6,6 +6,7 @@ In: a row of `candidates.Candidates` and its settings. Out: plain text, not esca
 import math
 from typing import TYPE_CHECKING
 
+from ..language import tr
 from ..settings import GenerationSettings
 
 if TYPE_CHECKING:
@@ -85,26 +86,28 @@ def _beside(value: float, limit: float) -> str:
 
 def logit_step(row: "CandidateRow") -> str:
     """What the logit means on its own."""
-    return f"the model’s own score: {percent(row.own_prob)} without any settings"
+    return tr("the model’s own score: {share} without any settings", share=percent(row.own_prob))
 
 
 def penalty_step(row: "CandidateRow", settings: GenerationSettings) -> str:
     """What the repetition penalty did."""
     penalty = settings.repetition_penalty
     if penalty == 1:
-        return "no penalty (1 = off)"
+        return tr("no penalty (1 = off)")
     if not row.used:
-        return f"not used before: stays {operand(row.logit)}"
-    sign, why = ("×", "negative: multiplied") if row.logit < 0 else ("÷", "positive: divided")
-    return f"{operand(row.logit)} {sign} {penalty:g} = {number(row.penalised)} (used before, {why})"
+        return tr("not used before: stays {logit}", logit=operand(row.logit))
+    sum_ = f"{operand(row.logit)} {'×' if row.logit < 0 else '÷'} {penalty:g} = {number(row.penalised)}"
+    if row.logit < 0:
+        return tr("{sum} (used before, negative: multiplied)", sum=sum_)
+    return tr("{sum} (used before, positive: divided)", sum=sum_)
 
 
 def temperature_step(row: "CandidateRow", settings: GenerationSettings) -> str:
     """What the temperature did."""
     if row.tempered is None:
-        return "greedy: nothing is divided"
+        return tr("greedy: nothing is divided")
     if settings.temperature == 1:
-        return "not divided (1 = off)"
+        return tr("not divided (1 = off)")
     return f"{operand(row.penalised)} ÷ {settings.temperature:g} = {number(row.tempered)}"
 
 
@@ -112,44 +115,52 @@ def cut_step(row: "CandidateRow", candidates: "Candidates") -> str:
     """Why the token was kept or removed."""
     settings = candidates.settings
     if row.removed_by == "model":
-        return "out: the model itself gave −∞"
+        return tr("out: the model itself gave −∞")
     if settings.greedy:
-        return "out: greedy keeps only the largest" if row.removed_by else "kept: the largest of all"
+        return tr("out: greedy keeps only the largest") if row.removed_by else tr("kept: the largest of all")
     reasons = dict(_reasons(row, settings, candidates.best_share))
     if row.removed_by:
-        return f"out: {reasons.get(row.removed_by, row.removed_by)}"
-    return f"kept: {'; '.join(reasons.values())}" if reasons else "kept: no setting removes tokens"
+        return tr("out: {reason}", reason=reasons.get(row.removed_by, row.removed_by))
+    if reasons:
+        return tr("kept: {reasons}", reasons="; ".join(reasons.values()))
+    return tr("kept: no setting removes tokens")
 
 
 def _reasons(row, settings, best_share):
     """Pairs of a setting and what it saw in this token, in order, up to the setting that removed it."""
     if row.rank is not None:
-        yield "top_k", f"rank {row.rank:,}, top_k keeps {settings.top_k:,}"
+        yield "top_k", tr("rank {rank:,}, top_k keeps {top_k:,}", rank=row.rank, top_k=settings.top_k)
     if row.sum_before is not None:
-        side = "not below" if row.removed_by == "top_p" else "below"
-        before = f"the running sum before it is {_beside(row.sum_before, settings.top_p)}"
-        always = settings.top_p == 0 and side == "below"
-        yield "top_p", "top_p always keeps the best" if always else f"{before}, {side} top_p {settings.top_p:g}"
+        yield "top_p", _reason_of_top_p(row, settings.top_p)
     if row.share is not None:
         limit = settings.min_p * best_share
         sign = "<" if row.removed_by == "min_p" else "≥"
         yield (
             "min_p",
-            f"{_beside(row.share, limit)} {sign} min_p × best = {settings.min_p:g} × {best_share:.3g} = {limit:.3g}",
+            f"{_beside(row.share, limit)} {sign} "
+            + tr("min_p × best = {sum}", sum=f"{settings.min_p:g} × {best_share:.3g} = {limit:.3g}"),
         )
+
+
+def _reason_of_top_p(row, top_p):
+    before = _beside(row.sum_before, top_p)
+    if row.removed_by == "top_p":
+        return tr("the running sum before it is {sum}, not below top_p {top_p:g}", sum=before, top_p=top_p)
+    if top_p == 0:
+        return tr("top_p always keeps the best")
+    return tr("the running sum before it is {sum}, below top_p {top_p:g}", sum=before, top_p=top_p)
 
 
 def softmax_step(row: "CandidateRow", candidates: "Candidates") -> str:
     """How the final logit became the final probability."""
     if row.removed_by:
-        return "out: 0 %"
+        return tr("out: 0 %")
     if candidates.n_kept == 1:
-        return "the only one kept: 100 %"
+        return tr("the only one kept: 100 %")
     exponent = row.penalised if row.tempered is None else row.tempered
-    return (
-        f"e^{operand(exponent)} ÷ sum over the {candidates.n_kept:,} kept = "
-        f"{power_of_e(exponent)} ÷ {power_of_e(candidates.log_sum)} = {percent(row.prob)}"
-    )
+    sum_ = f"{power_of_e(exponent)} ÷ {power_of_e(candidates.log_sum)} = {percent(row.prob)}"
+    power = f"e^{operand(exponent)}"
+    return tr("{power} ÷ sum over the {n:,} kept = {sum}", power=power, n=candidates.n_kept, sum=sum_)
 
 
 def whole_row(row: "CandidateRow", candidates: "Candidates") -> str:

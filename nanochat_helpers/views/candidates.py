@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ..language import grouped, tr
 from ..sampling import Stages, process_logits, to_probs
 from ..settings import GenerationSettings
 from ..tokens import token_text
@@ -204,22 +205,21 @@ def five_columns_html(candidates: Candidates, *, bars: bool = False) -> str:
     """
     settings = candidates.settings
     heads = [
-        ("token", "most likely first"),
-        ("logit", "the score"),
-        ("after penalty", _or_off(settings.repetition_penalty, 1)),
-        ("÷&nbsp;temp<u>erature</u>", "greedy" if settings.greedy else _or_off(settings.temperature, 1)),
-        ("kept?", f"{candidates.n_kept:,} of {candidates.vocab_size:,}"),
-        ("final %", "sum 100.0"),
+        (tr("token"), tr("most likely first")),
+        (tr("logit"), tr("the score")),
+        (tr("after penalty"), _or_off(settings.repetition_penalty, 1)),
+        (tr("÷&nbsp;temp<u>erature</u>"), "greedy" if settings.greedy else _or_off(settings.temperature, 1)),
+        (tr("kept?"), tr("{n:,} of {total:,}", n=candidates.n_kept, total=candidates.vocab_size)),
+        (tr("final %"), tr("sum 100.0")),
     ]
     head = "".join(f"<th scope=col>{name}<small>{note}</small></th>" for name, note in heads)
     own, final = percentages(candidates)
     rows = [_numbers_row(row, candidates, final[place]) for place, row in enumerate(candidates.rows)]
     rows += [_rest_numbers(candidates, final[-1])] if candidates.n_rest else []
     if bars:
-        head += _BARS_HEAD
+        head += _bars_head()
         rows = [row + cell for row, cell in zip(rows, _bar_cells(candidates, own, final), strict=True)]
-    hint = _HINT.format(_KEY if bars else "")
-    return _table(candidates, head, rows, f"nc-ct{' nc-cb' if bars else ''}", final, hint)
+    return _table(candidates, head, rows, f"nc-ct{' nc-cb' if bars else ''}", final, _hint(bars))
 
 
 def ghost_bars_html(candidates: Candidates) -> str:
@@ -228,7 +228,8 @@ def ghost_bars_html(candidates: Candidates) -> str:
     names = [_name(row) for row in candidates.rows] + ([_rest_name(candidates)] if candidates.n_rest else [])
     cells = _bar_cells(candidates, own, final)
     rows = [f"<th scope=row>{name}</th>{cell}" for name, cell in zip(names, cells, strict=True)]
-    return _table(candidates, f"<th scope=col>token</th>{_BARS_HEAD}", rows, "nc-ct nc-cg", final)
+    head = f"<th scope=col>{tr('token')}</th>{_bars_head()}"
+    return _table(candidates, head, rows, "nc-ct nc-cg", final)
 
 
 def percentages(candidates: Candidates) -> tuple[list[float], list[float]]:
@@ -244,9 +245,12 @@ def _table(candidates, head, rows, kind, final, hint=""):
         for row, is_out in zip(rows, _is_out(candidates), strict=True)
     )
     best = max(range(len(candidates.rows)), key=final.__getitem__)
-    label = (
-        f"The {count(len(candidates.rows), 'most likely token')}: the settings keep {candidates.n_kept:,} of "
-        f"{candidates.vocab_size:,}; the best has {final[best]} %"
+    label = tr(
+        "The {tokens}: the settings keep {n:,} of {total:,}; the best has {best} %",
+        tokens=count(len(candidates.rows), "most likely token"),
+        n=candidates.n_kept,
+        total=candidates.vocab_size,
+        best=final[best],
     )
     body = f'<div class="{kind}"><table><thead><tr>{head}</tr></thead><tbody>{drawn}</tbody></table>{hint}</div>'
     return figure(STYLE + body, label=label)
@@ -260,7 +264,8 @@ def _is_out(candidates):
 def _numbers_row(row, candidates, final):
     settings = candidates.settings
     last = number(row.penalised if row.tempered is None else row.tempered)
-    kept = f"<s>{last}</s> {row.removed_by}" if row.removed_by else "✓"
+    removed_by = tr("model") if row.removed_by == "model" else row.removed_by
+    kept = f"<s>{last}</s> {removed_by}" if removed_by else "✓"
     cells = [
         (logit_step(row), number(row.logit)),
         (penalty_step(row, settings), number(row.penalised)),
@@ -277,10 +282,11 @@ def _numbers_row(row, candidates, final):
 
 def _rest_numbers(candidates, final):
     n_rest, n_kept = candidates.n_rest, candidates.n_rest_kept
-    kept = f"{n_kept:,} ✓" if n_kept else "none"
+    kept = f"{grouped(n_kept)} ✓" if n_kept else tr("none")
+    told = tr("{n:,} of the {total:,} others are kept", n=n_kept, total=n_rest)
     return (
         f"<th scope=row>{_rest_name(candidates)}</th><td></td><td></td><td></td>"
-        f'<td tabindex=-1 aria-label="{n_kept:,} of the {n_rest:,} others are kept">{kept}</td>'
+        f'<td tabindex=-1 aria-label="{told}">{kept}</td>'
         f"<td>{_percent(final, bool(n_kept))}</td>"
     )
 
@@ -291,7 +297,7 @@ def _bar_cells(candidates, own, final):
     for own_percent, final_percent, is_out in zip(own, final, _is_out(candidates), strict=True):
         now = _percent(final_percent, not is_out)
         cells.append(
-            f'<td><div><i role=img aria-label="{own_percent} → {"out" if is_out else now} %" '
+            f'<td><div><i role=img aria-label="{own_percent} → {tr("out") if is_out else now} %" '
             f'style="--o:{own_percent}%;--p:{final_percent}%"></i><em>{own_percent} → {now}</em></div></td>'
         )
     return cells
@@ -302,15 +308,15 @@ def _percent(value, is_kept):
 
 
 def _or_off(value, off):
-    return f"{value:g} = off" if value == off else f"{value:g}"
+    return tr("{value:g} = off", value=value) if value == off else f"{value:g}"
 
 
 def _name(row):
-    return visible(row.text, limit=24) or "<small>empty</small>"
+    return visible(row.text, limit=24) or f"<small>{tr('empty')}</small>"
 
 
 def _rest_name(candidates):
-    return f"all {candidates.n_rest:,} others"
+    return tr("all {n:,} others", n=candidates.n_rest)
 
 
 def plain(markup: str) -> str:
@@ -318,9 +324,11 @@ def plain(markup: str) -> str:
     return re.sub("<[^>]*>", "", markup)
 
 
-_HINT = "<p>Point at a number, or press Tab for a whole row, to see the arithmetic.{}</p>"
-_KEY = " Pale bar: the model’s own probability; solid bar: after the settings."
-_BARS_HEAD = (
-    "<th scope=col><div><b>0<small>pale: the model’s own<br>solid: after the settings</small>1</b>"
-    "<em>own → final %</em></div></th>"
-)
+def _hint(bars):
+    key = " " + tr("Pale bar: the model’s own probability; solid bar: after the settings.") if bars else ""
+    return f"<p>{tr('Point at a number, or press Tab for a whole row, to see the arithmetic.')}{key}</p>"
+
+
+def _bars_head():
+    key = tr("pale: the model’s own<br>solid: after the settings")
+    return f"<th scope=col><div><b>0<small>{key}</small>1</b><em>{tr('own → final %')}</em></div></th>"

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ..language import grouped, tr
 from ..sampling import Stages, apply_top_k, process_logits, to_probs
 from ..settings import GenerationSettings, check_count
 from ..tokens import token_text
@@ -102,11 +103,12 @@ def cumulative_cut_html(cuts: CumulativeCut | Mapping[str, CumulativeCut]) -> st
     drawn = "".join(_panel(title, cut) for title, cut in panels.items())
     spoken = {"".join(filter(str.isprintable, title[:80])): cut for title, cut in panels.items()}
     label = "; ".join(f"{title}: {_sentence(cut)}" if title else _sentence(cut) for title, cut in spoken.items())
-    return figure(f'{_STYLE}<div class="nc-cut-panels">{drawn}</div>{_LEGEND}', label=label)
+    return figure(f'{_STYLE}<div class="nc-cut-panels">{drawn}</div>{_legend()}', label=label)
 
 
 def _sentence(cut):
-    return f"top_p {cut.settings.top_p:g} keeps {cut.n_kept:,} of {count(cut.vocab_size, 'token')}"
+    tokens = count(cut.vocab_size, "token")
+    return tr("top_p {top_p:g} keeps {n:,} of {tokens}", top_p=cut.settings.top_p, n=cut.n_kept, tokens=tokens)
 
 
 def _panel(title, cut):
@@ -114,10 +116,11 @@ def _panel(title, cut):
     name = visible(title, limit=80).replace('<span class="nc-sign">·</span>', " ")
     return (
         f'<div class="nc-cut-panel">{f"<b>{name}</b>" if title else ""}'
-        f'<p class="nc-cut-kept">kept <b>{cut.n_kept:,}</b> of {cut.vocab_size:,}</p>'
+        f'<p class="nc-cut-kept">{tr("kept <b>{n:,}</b> of {total:,}", n=cut.n_kept, total=cut.vocab_size)}</p>'
         f'<div class="nc-cut-plot" role="group" aria-label="{attribute(_sentence(cut))}">'
         f'<span class="nc-cut-y" aria-hidden="true"><i>1</i><i>0.5</i><i>0</i></span>'
-        f'<div class="nc-cut-columns">{"".join(_columns(cut))}{_top_p_line(cut)}</div></div>{_comparison(cut)}</div>'
+        f'<div class="nc-cut-columns" data-hint="{tr("Point at a bar, or press Tab, to read it.")}">'
+        f"{''.join(_columns(cut))}{_top_p_line(cut)}</div></div>{_comparison(cut)}</div>"
     )
 
 
@@ -138,13 +141,19 @@ def _columns(cut):
 
 
 def _group(n_tokens, start, end, *, kept, is_cut=False):
-    return _column(count(n_tokens, "more token"), f"{n_tokens:,} more", start, end, kept, is_cut, kind="nc-cut-group ")
+    text = tr("{n:,} more", n=n_tokens)
+    return _column(count(n_tokens, "more token"), text, start, end, kept, is_cut, kind="nc-cut-group ")
 
 
 def _column(name, text, start, end, kept, is_cut, kind=""):
     """A bar on the floor, the same bar on top of those before it, and below them the text of the token."""
     kind += "nc-cut-in " * kept + "nc-cut-here" * is_cut
-    label = f"{name}: {_percent(end - start)}, sum {_percent(end)}, {'kept' if kept else 'removed'}"
+    numbers = {"name": name, "share": _percent(end - start), "sum": _percent(end)}
+    label = (
+        tr("{name}: {share}, sum {sum}, kept", **numbers)
+        if kept
+        else tr("{name}: {share}, sum {sum}, removed", **numbers)
+    )
     return (
         f'<b class="{kind.strip()}" style="--from:{_css(start)};--high:{_css(end - start)}" tabindex="0" role="img" '
         f'aria-label="{attribute(label)}"><i></i><em>{text}</em></b>'
@@ -159,13 +168,16 @@ def _top_p_line(cut):
 
 
 def _comparison(cut):
-    top_p = (f"top_p {cut.settings.top_p:.2f} keeps", cut.n_kept, cut.kept_prob)
+    top_p, top_k = {"top_p": cut.settings.top_p}, {"top_k": cut.top_k}
+    of_top_p, of_top_k = (cut.n_kept, cut.kept_prob), (cut.n_top_k, cut.top_k_prob)
     if cut.settings.top_k:
-        rows = ((f"top_k {cut.top_k} keeps", cut.n_top_k, cut.top_k_prob), (f"of these, {top_p[0]}", *top_p[1:]))
+        names = tr("top_k {top_k} keeps", **top_k), tr("of these, top_p {top_p:.2f} keeps", **top_p)
+        rows = (names[0], *of_top_k), (names[1], *of_top_p)
     else:
-        rows = (top_p, (f"top_k {cut.top_k} would keep", cut.n_top_k, cut.top_k_prob))
-    cells = "".join(f"<span>{name}</span><b>{number:,}</b><span>{_percent(prob)}</span>" for name, number, prob in rows)
-    return f'<p class="nc-cut-table"><i></i><i>tokens</i><i>together</i>{cells}</p>'
+        names = tr("top_p {top_p:.2f} keeps", **top_p), tr("top_k {top_k} would keep", **top_k)
+        rows = (names[0], *of_top_p), (names[1], *of_top_k)
+    cells = "".join(f"<span>{name}</span><b>{grouped(n)}</b><span>{_percent(prob)}</span>" for name, n, prob in rows)
+    return f'<p class="nc-cut-table"><i></i><i>{tr("tokens")}</i><i>{tr("together")}</i>{cells}</p>'
 
 
 def _percent(share):
@@ -176,10 +188,13 @@ def _css(share):
     return f"{100 * min(max(share, 0), 1):.4g}%"
 
 
-_LEGEND = (
-    '<p class="nc-cut-legend nc-dim"><span><i class="nc-cut-in"></i>kept</span><span><i></i>removed</span>'
-    "<span><u></u>the probabilities so far, added up</span><span><s></s>where top_p cuts</span></p>"
-)
+def _legend():
+    return (
+        f'<p class="nc-cut-legend nc-dim"><span><i class="nc-cut-in"></i>{tr("kept")}</span>'
+        f"<span><i></i>{tr('removed')}</span><span><u></u>{tr('the probabilities so far, added up')}</span>"
+        f"<span><s></s>{tr('where top_p cuts')}</span></p>"
+    )
+
 
 _STYLE = """<style>
 .nc-cut-panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,25em),1fr));gap:1.8em 2.4em;
@@ -212,7 +227,7 @@ _STYLE = """<style>
 .nc-cut-columns>b:not(.nc-cut-in) em{opacity:.75}
 .nc-cut-columns::after,.nc-cut-columns>b::after{position:absolute;left:0;right:0;top:calc(100% + .3em);height:1.6em;
  font-size:.9em;overflow:hidden;padding-left:.6em;border-left:.3em solid #E69F00}
-.nc-cut-columns::after{content:"Point at a bar, or press Tab, to read it.";opacity:.78;
+.nc-cut-columns::after{content:attr(data-hint);opacity:.78;
  border-color:rgba(128,128,128,.5)}
 .nc-cut-columns:has(>b:hover,>b:focus)::after{display:none}
 .nc-cut-columns>b::after{content:attr(aria-label);display:none}

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ..language import grouped, tr
 from ..sampling import Stages, draw_many, luck, process_logits
 from ..settings import GenerationSettings, check_count
 from ..tokens import token_text
@@ -101,17 +102,18 @@ def draws_html(draws: Draws) -> str:
     """Draw one row a token: a bar for the prediction, a bracket for the noise to expect, a dot for the count."""
     end = _axis_end(draws)
     rows = "".join(_row(row, end) for row in draws.rows)
-    ticks = "".join(f"<span>{value:,g}</span>" for value in (0, end / 2, end))
-    head = (
-        f'<div class="nc-head"><b>{count(draws.n_draws, "draw")}, seed {draws.seed}</b><span class="nc-dim">'
-        f"{draws.n_within_noise} of {count(len(draws.rows), 'count')} within the noise to expect</span></div>"
-    )
+    ticks = "".join(f"<span>{tr('{value:,g}', value=value)}</span>" for value in (0, end / 2, end))
+    n_draws, counts = count(draws.n_draws, "draw"), count(len(draws.rows), "count")
+    within = tr("{n} of {counts} within the noise to expect", n=draws.n_within_noise, counts=counts)
+    title = tr("{draws}, seed {seed}", draws=n_draws, seed=draws.seed)
+    head = f'<div class="nc-head"><b>{title}</b><span class="nc-dim">{within}</span></div>'
     names = (
-        '<div class="nc-draw nc-dim"><span>token</span><span></span><span>predicted</span><span>counted</span></div>'
+        f'<div class="nc-draw nc-dim"><span>{tr("token")}</span><span></span><span>{tr("predicted")}</span>'
+        f"<span>{tr('counted')}</span></div>"
     )
     axis = f'<div class="nc-draw nc-dim" aria-hidden="true"><span></span><div class="nc-draw-axis">{ticks}</div></div>'
-    label = f"{count(draws.n_draws, 'draw')} with seed {draws.seed}: predicted and counted"
-    return figure(f'{_STYLE}{head}<div class="nc-draws">{names}{rows}{axis}</div>{_LEGEND}', label=label)
+    label = tr("{draws} with seed {seed}: predicted and counted", draws=n_draws, seed=draws.seed)
+    return figure(f'{_STYLE}{head}<div class="nc-draws">{names}{rows}{axis}</div>{_legend()}', label=label)
 
 
 def _axis_end(draws):
@@ -133,17 +135,20 @@ def _row(row, end):
     is_rest = row.token_id is None
     text = row.text if is_rest else visible(row.text[:24]) + "…" * (len(row.text) > 24)
     out = not row.within_noise
-    label = f"{row.text[:30]!r}: predicted {_predicted(row)}, counted {row.n_drawn}{', beyond the noise' * out}"
+    numbers = {"token": repr(row.text[:30]), "predicted": _predicted(row), "n": row.n_drawn}
+    label = tr("{token}: predicted {predicted}, counted {n}", **numbers)
+    if out:
+        label = tr("{token}: predicted {predicted}, counted {n}, beyond the noise", **numbers)
     return (
         f'<div class="nc-draw{" nc-draw-out" * out}{" nc-draw-rest" * is_rest}"><span>{text}</span>'
         f'<div class="nc-draw-track" role="img" aria-label="{attribute(label)}">{_marks(row, end)}</div>'
-        f"<span>{_predicted(row)}</span><span>{row.n_drawn:,}</span></div>"
+        f"<span>{_predicted(row)}</span><span>{grouped(row.n_drawn)}</span></div>"
     )
 
 
 def _marks(row, end):
     if max(_high(row), row.n_drawn) > end:  # only all others together can be more than the axis is long
-        return '<i class="nc-draw-torn" style="width:100%">further than this axis</i>'
+        return f'<i class="nc-draw-torn" style="width:100%">{tr("further than this axis")}</i>'
     return (
         f'<i style="width:{_css(row.predicted / end)}"></i>'
         f'<u style="left:{_css(_low(row) / end)};width:{_css((_high(row) - _low(row)) / end)}"></u>'
@@ -153,18 +158,23 @@ def _marks(row, end):
 
 def _predicted(row):
     decimals = 0 if row.predicted >= 9.95 or row.prob == 0 else 1  # 0.4 draws are not 0
-    return f"{row.predicted:,.{decimals}f} ± {row.noise:,.{decimals}f}"
+    return tr(
+        "{predicted:,.{decimals}f} ± {noise:,.{decimals}f}", predicted=row.predicted, noise=row.noise, decimals=decimals
+    )
 
 
 def _css(share):
     return f"{100 * share:.4g}%"
 
 
-_LEGEND = (
-    '<p class="nc-draw-legend nc-dim"><span><i></i>predicted: n · p</span>'
-    "<span><u></u>noise to expect: ± 2 · √(n · p · (1 − p)), about 19 times of 20</span>"
-    '<span><b></b>counted</span><span class="nc-draw-out"><b></b>counted, beyond the noise</span></p>'
-)
+def _legend():
+    noise = tr("noise to expect: ± 2 · √(n · p · (1 − p)), about 19 times of 20")
+    return (
+        f'<p class="nc-draw-legend nc-dim"><span><i></i>{tr("predicted: n · p")}</span><span><u></u>{noise}</span>'
+        f"<span><b></b>{tr('counted')}</span>"
+        f'<span class="nc-draw-out"><b></b>{tr("counted, beyond the noise")}</span></p>'
+    )
+
 
 _STYLE = """<style>
 .nc-draws{max-width:66em}

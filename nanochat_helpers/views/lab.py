@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ..language import later, tr
 from ..sampling import luck, process_logits
 from ..settings import GenerationSettings
 from .candidates import Candidates, candidates_data, five_columns_html
@@ -18,7 +19,7 @@ from .markup import figure, visible
 from .penalty_arrows import PenaltyArrows, penalty_arrows_data, penalty_arrows_html
 from .roulette import RouletteStrip, roulette_data, roulette_html
 
-PICTURES = ("table", "cumulative cut", "1,000 draws", "penalty arrows")
+PICTURES = (later("table"), later("cumulative cut"), later("1,000 draws"), later("penalty arrows"))
 TAIL = 40  # characters of the text that the question repeats
 
 
@@ -67,9 +68,11 @@ def lab_data(
 
 def lab_html(data: LabData) -> str:
     """Draw the question, the strip and the chosen picture, from top to bottom."""
-    place, before = f"token {data.place + 1} of the text", f"<b>{visible(data.before)}</b>"
-    question = f'<p style="overflow-wrap:anywhere">What comes after {before} ? <i class="nc-dim">({place})</i></p>'
-    return figure(question, label=f"The candidates for {place}") + roulette_html(data.strip) + _picture(data.picture)
+    place = tr("token {n} of the text", n=data.place + 1)
+    asked = tr("What comes after {text} ?", text=f"<b>{visible(data.before)}</b>")
+    question = f'<p style="overflow-wrap:anywhere">{asked} <i class="nc-dim">({place})</i></p>'
+    label = tr("The candidates for token {n} of the text", n=data.place + 1)
+    return figure(question, label=label) + roulette_html(data.strip) + _picture(data.picture)
 
 
 def _picture(numbers):
@@ -83,4 +86,4 @@ def written_html(prompt: str, text: str) -> str:
     """The prompt, pale, and what was written after it."""
     body = f'<span class="nc-dim">{html.escape(prompt)}</span>{html.escape(text)}'
     style = "white-space:pre-wrap;overflow-wrap:anywhere;max-height:16em;overflow-y:auto"
-    return figure(f'<p style="{style}" tabindex="0">{body}</p>', label="The text so far")
+    return figure(f'<p style="{style}" tabindex="0">{body}</p>', label=tr("The text so far"))

@@ -9,6 +9,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from ..language import language, tr, tr_later
+
 # Okabe and Ito (2008): told apart with every kind of colour vision. A view never relies on colour alone.
 OKABE_ITO = {
     "orange": "#E69F00",
@@ -33,7 +35,9 @@ def visible(text: str, *, limit: int = 200) -> str:
     """
     shown = "".join(_visible_character(character, at_start=not number) for number, character in enumerate(text[:limit]))
     rest = len(text) - limit
-    return shown + (f'<span class="nc-sign">… {rest:,} more characters</span>' if rest > 0 else "")
+    if rest <= 0:
+        return shown
+    return f'{shown}<span class="nc-sign">{tr("… {rest:,} more characters", rest=rest)}</span>'
 
 
 def _visible_character(character, *, at_start):
@@ -55,12 +59,12 @@ def attribute(text: str) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """A number with its noun.
+    """A number with its noun, an English one that is written out where this is called; shown in the present language.
 
     >>> count(1, "token"), count(1200, "token")
     ('1 token', '1,200 tokens')
     """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return tr_later(f"{{n:,}} {noun}{'' if number == 1 else 's'}", n=number)
 
 
 def rounded_percentages(probs: Sequence[float]) -> list[float]:
@@ -84,7 +88,8 @@ def rounded_percentages(probs: Sequence[float]) -> list[float]:
 
 def figure(body: str, *, label: str) -> str:
     """A whole view: the style sheet and the body, with a label that a screen reader says first."""
-    return f'{_STYLE}<div class="nc" role="figure" aria-label="{attribute(label)}">{body}</div>'
+    spoken = "" if language() == "en" else f' lang="{language()}"'
+    return f'{_STYLE}<div class="nc"{spoken} role="figure" aria-label="{attribute(label)}">{body}</div>'
 
 
 def split_styles(view: str) -> tuple[str, str]:

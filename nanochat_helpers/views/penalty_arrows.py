@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ..language import tr
 from ..sampling import apply_repetition_penalty
 from ..settings import GenerationSettings, check_count
 from ..tokens import token_text
@@ -33,7 +34,7 @@ class PenaltyArrow:
     @property
     def where(self) -> str:
         """Where it was used, in words."""
-        return " + ".join(["prompt"] * self.in_prompt + ["reply"] * self.in_reply) or "unused"
+        return " + ".join([tr("prompt")] * self.in_prompt + [tr("reply")] * self.in_reply) or tr("unused")
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,11 @@ def penalty_arrows_html(arrows: PenaltyArrows) -> str:
     rows = "".join(_row(row, place, penalty) for row in arrows.rows)
     head = (
         f'<div class="nc-head"><b>repetition_penalty {penalty:g}</b><span class="nc-dim">{sentence}</span></div>'
-        '<div class="nc-pen nc-dim"><span>token</span><span>used in</span>'
-        '<div class="nc-pen-line"><b>0</b></div><span>logit</span></div>'
+        f'<div class="nc-pen nc-dim"><span>{tr("token")}</span><span>{tr("used in")}</span>'
+        f'<div class="nc-pen-line"><b>0</b></div><span>{tr("logit")}</span></div>'
     )
     return figure(
-        f'{_STYLE}<div class="nc-pens" style="--zero:{place(0)}">{head}{rows}</div>{_LEGEND}',
+        f'{_STYLE}<div class="nc-pens" style="--zero:{place(0)}">{head}{rows}</div>{_legend()}',
         label=f"repetition_penalty {penalty:g}: {sentence}",
     )
 
@@ -115,15 +116,21 @@ def penalty_arrows_html(arrows: PenaltyArrows) -> str:
 def _sentence(arrows):
     penalty, n_counted = arrows.settings.repetition_penalty, arrows.n_counted
     n_shown = sum(row.in_prompt or row.in_reply for row in arrows.rows)
-    some = f" {n_shown} of the {arrows.n_used:,} used tokens are shown." if n_shown < arrows.n_used else ""
-    without_prompt = "" if arrows.settings.penalise_prompt else " The prompt’s tokens do not count."
+    sentences = [] if arrows.settings.penalise_prompt else [tr("The prompt’s tokens do not count.")]
+    used, rule = count(n_counted, "used token"), {"penalty": penalty}
     if penalty == 1:
-        return f"Off: no arrow, every logit stays.{some}"
-    if not n_counted:
-        return f"No token counts as used yet.{without_prompt}{some}"
-    moved = "weaker" if penalty > 1 else "stronger"
-    rule = f"positive logits ÷ {penalty:g}, negative × {penalty:g}"
-    return f"{count(n_counted, 'used token')} made {moved}: {rule}.{without_prompt}{some}"
+        sentences = [tr("Off: no arrow, every logit stays.")]
+    elif not n_counted:
+        sentences.insert(0, tr("No token counts as used yet."))
+    elif penalty > 1:
+        said = tr("{used} made weaker: positive logits ÷ {penalty:g}, negative × {penalty:g}.", used=used, **rule)
+        sentences.insert(0, said)
+    else:
+        said = tr("{used} made stronger: positive logits ÷ {penalty:g}, negative × {penalty:g}.", used=used, **rule)
+        sentences.insert(0, said)
+    if n_shown < arrows.n_used:
+        sentences.append(tr("{n} of the {total:,} used tokens are shown.", n=n_shown, total=arrows.n_used))
+    return " ".join(sentences)
 
 
 def _axis(arrows):
@@ -171,11 +178,14 @@ def _number(logit):
     return f"{logit:.2f}".replace("-", "−")
 
 
-_LEGEND = (
-    '<p class="nc-pen-legend nc-dim"><span><u class="nc-pen-prompt"></u>in the prompt</span>'
-    '<span><u class="nc-pen-reply"></u>in the reply</span>'
-    '<span><u class="nc-pen-prompt nc-pen-reply"></u>in both</span><span><u></u>unused, to compare</span></p>'
-)
+def _legend():
+    return (
+        f'<p class="nc-pen-legend nc-dim"><span><u class="nc-pen-prompt"></u>{tr("in the prompt")}</span>'
+        f'<span><u class="nc-pen-reply"></u>{tr("in the reply")}</span>'
+        f'<span><u class="nc-pen-prompt nc-pen-reply"></u>{tr("in both")}</span>'
+        f"<span><u></u>{tr('unused, to compare')}</span></p>"
+    )
+
 
 _STYLE = """<style>
 .nc-pens{max-width:66em}

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ..language import tr
 from ..sampling import Stages, point_at, process_logits, roulette
 from ..settings import GenerationSettings
 from ..tokens import token_text
@@ -88,18 +89,26 @@ def roulette_html(strip: RouletteStrip) -> str:
     """Draw the bar, the needle above it, and below it the token that the needle points at."""
     u = f"{strip.u:.3f}".removesuffix("0")
     parts = _parts(strip)
+    told = tr("{parts} of a bar from 0 to 1", parts=count(len(parts), "part"))
     bar = (
         f'<div class=nc-rn style="--u:{strip.u:.5f}"><b>u = {u}</b></div>'
-        f'<div class=nc-rb role=group aria-label="{count(len(parts), "part")} of a bar from 0 to 1">'
+        f'<div class=nc-rb role=group aria-label="{told}">'
         f"{''.join(parts)}</div>"
         "<div class=nc-ra aria-hidden=true><small>0</small><small>0.5</small><small>1</small></div>"
     )
+    label = tr("Roulette: the needle at {u} points at {text}", u=u, text=repr(strip.drawn.text[:60]))
+    return figure(f"{_STYLE}<div class=nc-ro>{bar}<p>{_said(strip)}</p></div>", label=label)
+
+
+def _said(strip):
+    """The sentence about the token that the needle points at."""
     drawn, is_other = strip.drawn, strip.drawn not in strip.segments
-    name = visible(drawn.text, limit=60) or "<small>empty</small>"
-    colour, among = ("nc-rx", f", one of the {_others(strip)}") if is_other else (_colour(drawn), "")
-    said = f"<p>The needle points at <b class={colour}>{name}</b> ({_ends(drawn.start, drawn.end)}{among}).</p>"
-    label = f"Roulette: the needle at {u} points at {drawn.text[:60]!r}"
-    return figure(f"{_STYLE}<div class=nc-ro>{bar}{said}</div>", label=label)
+    name = visible(drawn.text, limit=60) or f"<small>{tr('empty')}</small>"
+    token, ends = f"<b class={'nc-rx' if is_other else _colour(drawn)}>{name}</b>", _ends(drawn.start, drawn.end)
+    if is_other:
+        others = _others(strip)
+        return tr("The needle points at {token} ({ends}, one of the {others}).", token=token, ends=ends, others=others)
+    return tr("The needle points at {token} ({ends}).", token=token, ends=ends)
 
 
 def _parts(strip):
@@ -117,7 +126,7 @@ def _parts(strip):
 
 
 def _part(segment, length, percent):
-    name = visible(segment.text[:24]) + "…" * (len(segment.text) > 24) or "<small>empty</small>"
+    name = visible(segment.text[:24]) + "…" * (len(segment.text) > 24) or f"<small>{tr('empty')}</small>"
     words = f"<span>{name}<small>{percent} %</small></span>" if length >= 0.05 else ""
     return (
         f'<i class="{_colour(segment)}{"" if length >= 0.14 else " nc-rs"}" tabindex=-1 '
@@ -130,7 +139,7 @@ def _colour(segment):
 
 
 def _others(strip):
-    return f"{strip.n_others:,} {'other' if strip.n_others == 1 else 'others'}"
+    return count(strip.n_others, "other")
 
 
 def _width(length):
