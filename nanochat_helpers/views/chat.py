@@ -10,18 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..language import later, tr, tr_later
 from .chat_style import STYLE
-from .markup import attribute, count, figure
+from .markup import count, figure
 
 SHOWN_TURNS = 40
 SHOWN_CHARACTERS = 4000  # of one message
-SPEAKERS = {"system": "System message", "user": "You", "assistant": "Chatbot"}
+SPEAKERS = {"system": later("System message"), "user": later("You"), "assistant": later("Chatbot")}
 ENDINGS = {
-    "stop": "finished by itself",
-    "length": "cut off by max_new_tokens",
-    "stop_string": "ended at a stop string",
-    "cancelled": "stopped by you",
-    "blocked": "blocked by a rule",
+    "stop": later("finished by itself"),
+    "length": later("cut off by max_new_tokens"),
+    "stop_string": later("ended at a stop string"),
+    "cancelled": later("stopped by you"),
+    "blocked": later("blocked by a rule"),
 }
 # What cannot be seen and could hide or turn round what stands beside it.
 _HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
@@ -109,61 +110,63 @@ def chat_html(data: ChatData) -> str:
     bubbles = [_bubble_html(bubble) for bubble in data.bubbles]
     if data.n_hidden:
         first = next((place for place, bubble in enumerate(data.bubbles) if bubble.turn is not None), 0)
-        bubbles.insert(first, f'<p class="nc-chat-more">{count(data.n_hidden, "earlier turn")}: see the export</p>')
+        hidden = tr("{turns}: see the export", turns=count(data.n_hidden, "earlier turn"))
+        bubbles.insert(first, f'<p class="nc-chat-more">{hidden}</p>')
     if not any(bubble.turn is not None for bubble in data.bubbles):
-        bubbles.append('<p class="nc-chat-more">The conversation begins here.</p>')
+        bubbles.append(f'<p class="nc-chat-more">{tr("The conversation begins here.")}</p>')
     n_turns = len({bubble.turn for bubble in data.bubbles} - {None}) + data.n_hidden
-    label = f"A conversation of {count(n_turns, 'turn')}"
+    label = tr("A conversation of {turns}", turns=count(n_turns, "turn"))
     return figure(f'{STYLE}<div class="nc-chat" tabindex="0">{"".join(bubbles)}</div>', label=label)
 
 
 def growing_html(message: str, reply: str, turn: int) -> str:
     """The turn that is being written, without style sheets: the message, and as much of the reply as there is."""
     answer = _rich(reply) if reply else '<span class="nc-dim">…</span>'
-    written = _frame("assistant", turn, f'<div class="nc-chat-text">{answer}</div>', "is writing …")
+    written = _frame("assistant", turn, f'<div class="nc-chat-text">{answer}</div>', tr("is writing …"))
     return f'<div class="nc"><div class="nc-chat">{_bubble_html(Bubble("user", message, turn))}{written}</div></div>'
 
 
 def blocked_html(refusal: str, findings: Sequence[dict]) -> str:
     """The notice in place of a turn that a rule has blocked, without style sheets."""
     inside = f'<div class="nc-chat-text">{_rich(refusal)}</div>{_findings_html(findings)}'
-    notice = f'<div class="nc-chat-bubble nc-chat-blocked"><b>⛔ Blocked, and not kept</b>{inside}</div>'
+    notice = f'<div class="nc-chat-bubble nc-chat-blocked"><b>⛔ {tr("Blocked, and not kept")}</b>{inside}</div>'
     return f'<div class="nc"><div class="nc-chat" role="alert">{notice}</div></div>'
 
 
 def _bubble_html(bubble):
-    text = _rich(bubble.text) if bubble.text else '<span class="nc-dim">(no words)</span>'
+    text = _rich(bubble.text) if bubble.text else f'<span class="nc-dim">{tr("(no words)")}</span>'
     inside = f'<div class="nc-chat-text">{text}</div>{_findings_html(bubble.findings)}{_note_html(bubble.note)}'
-    return _frame(bubble.role, bubble.turn, inside, "will be replaced" if bubble.is_leaving else "")
+    state = tr("will be replaced") if bubble.is_leaving else ""
+    return _frame(bubble.role, bubble.turn, inside, state, is_leaving=bubble.is_leaving)
 
 
-def _frame(role, turn, inside, state=""):
-    number = "" if turn is None else f" · {turn + 1}"
-    leaving = " nc-chat-leaving" if state == "will be replaced" else ""
+def _frame(role, turn, inside, state, *, is_leaving=False):
+    speaker = tr_later(SPEAKERS[role]) + ("" if turn is None else f" · {turn + 1}")
+    leaving = " nc-chat-leaving" if is_leaving else ""
     state = f' <span class="nc-chat-state">{state}</span>' if state else ""
-    return f'<div class="nc-chat-bubble nc-chat-{role}{leaving}"><b>{SPEAKERS[role]}{number}</b>{state}{inside}</div>'
+    return f'<div class="nc-chat-bubble nc-chat-{role}{leaving}"><b>{speaker}</b>{state}{inside}</div>'
 
 
 def _note_html(note):
     """The small print under a reply, and its sources."""
     if note is None:
         return ""
-    ended = ENDINGS.get(note.finish_reason, note.finish_reason)
-    facts = [f"{count(note.n_tokens, 'token')} in {note.seconds:.1f} s", ended]
+    ended, tokens = tr_later(ENDINGS.get(note.finish_reason, note.finish_reason)), count(note.n_tokens, "token")
+    facts = [tr("{tokens} in {seconds:.1f} s", tokens=tokens, seconds=note.seconds), ended]
     if not note.n_tokens:
-        facts = ["answered without the model"]
+        facts = [tr("answered without the model")]
     if note.edits:
-        facts.append("edits: " + ", ".join(note.edits))
+        facts.append(tr("edits: {names}", names=", ".join(note.edits)))
     return f'<p class="nc-chat-note">{html.escape(" · ".join(facts))}</p>{_sources_html(note.sources)}'
 
 
 def _findings_html(findings):
     lines = "".join(
         f"<li><b>{html.escape(str(each['action']))}</b> ({html.escape(str(each['rule']))}): "
-        f"{_safe(str(each['says']))}</li>"
+        f"{_safe(tr_later(str(each['says'])))}</li>"
         for each in findings
     )
-    return f'<ul class="nc-chat-findings" aria-label="What the rules found">{lines}</ul>' if lines else ""
+    return f'<ul class="nc-chat-findings" aria-label="{tr("What the rules found")}">{lines}</ul>' if lines else ""
 
 
 def _sources_html(sources):
@@ -172,7 +175,9 @@ def _sources_html(sources):
         f'</summary><div class="nc-chat-passage">{_safe(_shortened(str(each["text"])))}</div></details>'
         for each in sources
     )
-    return f'<div class="nc-chat-sources" aria-label="{attribute("Sources")}">Sources: {lines}</div>' if lines else ""
+    if not lines:
+        return ""
+    return f'<div class="nc-chat-sources" aria-label="{tr("Sources")}">{tr("Sources:")} {lines}</div>'
 
 
 # --- text from anybody

@@ -10,18 +10,19 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from ..language import later, tr, tr_later
 from .markup import count, figure
 
 SIGNS = {"passed": "✔", "failed": "✘", "not attempted": "○", "problem": "!"}
 WORDS = {
-    "passed": "Passed",
-    "failed": "Not yet",
-    "not attempted": "Not attempted yet",
-    "problem": "Could not be checked",
+    "passed": later("Passed"),
+    "failed": later("Not yet"),
+    "not attempted": later("Not attempted yet"),
+    "problem": later("Could not be checked"),
 }
 CLASSES = {"passed": "good", "failed": "bad", "not attempted": "none", "problem": "bad"}
 
-READ = "your teacher reads it"
+READ = later("your teacher reads it")
 WIDTH = 80  # columns of a terminal
 _STRESSED = re.compile(r"(?<![\w*])\*(\w(?:[^*]*\w)?)\*(?![\w*])")
 INDENT = 12  # columns before a value: "  expected  "
@@ -48,27 +49,28 @@ _STYLE = """<style>
 
 def check_html(result: Any) -> str:
     """A card: sign and word, the sentence, the case that did not come out right, the hints."""
-    sign, word = SIGNS[result.status], WORDS[result.status]
+    sign, word = SIGNS[result.status], tr_later(WORDS[result.status])
     title = f"{html.escape(result.exercise_id)} <span>{html.escape(result.title)}</span>"
     head = f'<p class="nc-check-head"><b><span aria-hidden="true">{sign}</span> {word}:</b> {title}</p>'
     rows = "".join(_row(name, text) for name, text in result.rows)
-    clues = "".join(f'<p class="nc-clue"><b>Hint:</b> {_prose(hint)}</p>' for hint in result.hints)
+    clues = "".join(f'<p class="nc-clue"><b>{tr("Hint:")}</b> {_prose(hint)}</p>' for hint in result.hints)
     notes = "".join(f'<p class="nc-dim">{_prose(note)}</p>' for note in result.notes)
     body = f"{head}<p>{_prose(result.sentence)}</p>{f'<dl>{rows}</dl>' if rows else ''}{clues}{notes}"
     card = f'{_STYLE}<div class="nc-check nc-{CLASSES[result.status]}" role="status">{body}</div>'
-    return _sendable(figure(card, label=f"{word}: exercise {result.exercise_id}, {result.title}"))
+    about = {"word": word, "id": result.exercise_id, "title": result.title}
+    return _sendable(figure(card, label=tr("{word}: exercise {id}, {title}", **about)))
 
 
 def _row(name, text):
     shown = f"<dd>{_prose(text)}</dd>" if name == "note" else f'<dd class="nc-mono">{html.escape(text)}</dd>'
-    return f"<dt>{name}</dt>{shown}"
+    return f"<dt>{tr_later(name)}</dt>{shown}"
 
 
 def check_text(result: Any) -> str:
     """The same as lines of text, for a terminal."""
-    lines = [f"{WORDS[result.status]}: {result.exercise_id} {result.title}", result.sentence]
-    lines += [f"{'  ' + name:<{INDENT}}{text}" for name, text in result.rows]
-    lines += [f"Hint: {hint}" for hint in result.hints]
+    lines = [f"{tr_later(WORDS[result.status])}: {result.exercise_id} {result.title}", result.sentence]
+    lines += [f"{'  ' + tr_later(name):<{INDENT}}{text}" for name, text in result.rows]
+    lines += [f"{tr('Hint:')} {hint}" for hint in result.hints]
     return _sendable("\n".join(_wrapped(line) for line in [*lines, *result.notes]))
 
 
@@ -92,19 +94,26 @@ def progress_html(title: str, results: Sequence[tuple[Any, int]], by_hand: int =
     """
     rows = "".join(_progress_row(result, points) for result, points in results)
     if by_hand:
-        rows += f"<tr><td>the question</td><td>{READ}</td><td>up to {by_hand}</td></tr>"
+        most_by_hand = tr("up to {points}", points=by_hand)
+        rows += f"<tr><td>{tr('the question')}</td><td>{tr_later(READ)}</td><td>{most_by_hand}</td></tr>"
     reached, most = progress_points(results)
-    head = "<thead><tr><th>exercise</th><th>public checks</th><th>points</th></tr></thead>"
-    foot = f"<tfoot><tr><td>{html.escape(title)}</td><td></td><td>{reached} of {most}</td></tr></tfoot>"
+    names = "".join(f"<th>{name}</th>" for name in (tr("exercise"), tr("public checks"), tr("points")))
+    head, of_all = f"<thead><tr>{names}</tr></thead>", tr("{n} of {total}", n=reached, total=most)
+    foot = f"<tfoot><tr><td>{html.escape(title)}</td><td></td><td>{of_all}</td></tr></tfoot>"
     table = f'<table class="nc-progress">{head}<tbody>{rows}</tbody>{foot}</table>'
-    return figure(_STYLE + table, label=f"{title}: {reached} of {count(most, 'point')}")
+    return figure(_STYLE + table, label=f"{title}: {_points(reached, most)}")
+
+
+def _points(reached, most):
+    return tr("{n} of {points}", n=reached, points=count(most, "point"))
 
 
 def _progress_row(result, points):
-    sign, word, reached = SIGNS[result.status], WORDS[result.status], points if result.passed else 0
+    sign, word, reached = SIGNS[result.status], tr_later(WORDS[result.status]), points if result.passed else 0
     return (
         f"<tr><td>{html.escape(result.exercise_id)} {html.escape(result.title)}</td>"
-        f'<td><span aria-hidden="true">{sign}</span> {word}</td><td>{reached} of {points}</td></tr>'
+        f'<td><span aria-hidden="true">{sign}</span> {word}</td>'
+        f"<td>{tr('{n} of {total}', n=reached, total=points)}</td></tr>"
     )
 
 
@@ -112,12 +121,13 @@ def progress_text(title: str, results: Sequence[tuple[Any, int]], by_hand: int =
     """The same as lines of text."""
     reached, most = progress_points(results)
     lines = [
-        f"{SIGNS[result.status]} {result.exercise_id} {result.title}: {WORDS[result.status]} "
-        f"({points if result.passed else 0} of {count(points, 'point')})"
+        f"{SIGNS[result.status]} {result.exercise_id} {result.title}: {tr_later(WORDS[result.status])} "
+        f"({_points(points if result.passed else 0, points)})"
         for result, points in results
     ]
-    question = [f"  the question: {READ} (up to {count(by_hand, 'point')})"] if by_hand else []
-    return "\n".join([*lines, *question, f"{title}: {reached} of {count(most, 'point')}"])
+    most_by_hand = tr("up to {points}", points=count(by_hand, "point"))
+    question = [f"  {tr('the question')}: {tr_later(READ)} ({most_by_hand})"] if by_hand else []
+    return "\n".join([*lines, *question, f"{title}: {_points(reached, most)}"])
 
 
 def progress_points(results: Sequence[tuple[Any, int]]) -> tuple[int, int]:

@@ -10,24 +10,25 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ..errors import MessageError
+from ..language import later, tr, tr_later
 from ..postprocess import Edit
 from .markup import attribute, count, figure, visible
 
 MEANINGS = {
-    "remove_special_tokens": "Control tokens that were written as text are taken out.",
-    "remove_prompt": "The beginning only repeated the prompt, so it is taken away.",
-    "remove_own_name": "The reply opened with the name of the speaker, as in a script; the name is taken away.",
-    "cut_at_stop_string": "The text ends where the first stop string begins.",
-    "cut_loop": "It ended by saying the same thing over and over; two rounds are kept.",
-    "cut_half_sentence": "The token limit broke off the last sentence, so it is dropped.",
-    "tidy_white_space": "Spaces and empty lines that nobody needs are removed.",
+    "remove_special_tokens": later("Control tokens that were written as text are taken out."),
+    "remove_prompt": later("The beginning only repeated the prompt, so it is taken away."),
+    "remove_own_name": later("The reply opened with the name of the speaker, as in a script; the name is taken away."),
+    "cut_at_stop_string": later("The text ends where the first stop string begins."),
+    "cut_loop": later("It ended by saying the same thing over and over; two rounds are kept."),
+    "cut_half_sentence": later("The token limit broke off the last sentence, so it is dropped."),
+    "tidy_white_space": later("Spaces and empty lines that nobody needs are removed."),
 }
 ENDINGS = {
-    "stop": "the model was done",
-    "length": "the token limit cut it off",
-    "stop_string": "it wrote a stop string",
-    "blocked": "a safety rule held it back",
-    "cancelled": "somebody stopped it",
+    "stop": later("the model was done"),
+    "length": later("the token limit cut it off"),
+    "stop_string": later("it wrote a stop string"),
+    "blocked": later("a safety rule held it back"),
+    "cancelled": later("somebody stopped it"),
 }
 _SPACE = '<span class="nc-sign">·</span>'
 _BETWEEN_WORDS = re.compile(rf"(?<=[^>\n]){_SPACE}(?=[^<])")  # not at an end of the text or line, and no second one
@@ -85,7 +86,7 @@ def edits_data(raw_text: str, edits: Sequence[Edit | Mapping[str, str]], *, fini
         edits = [edit if isinstance(edit, Edit) else Edit(**edit) for edit in edits]
     except TypeError:
         raise MessageError(f"edits must be a list such as clean(…).edits, not {edits!r:.60}.") from None
-    steps = tuple(EditStep(edit.name, MEANINGS.get(edit.name, ""), _parts(edit)) for edit in edits)
+    steps = tuple(EditStep(edit.name, tr_later(MEANINGS.get(edit.name, "")), _parts(edit)) for edit in edits)
     return EditsView(raw_text, steps, edits[-1].after if edits else raw_text, finish_reason)
 
 
@@ -147,23 +148,29 @@ def edits_html(data: EditsView, *, limit: int = 220) -> str:
     limit: a stretch with more characters than this is shown with its beginning and end only.
     """
     boxes = "".join(_step(step, number, limit) for number, step in enumerate(data.steps, start=1))
-    nothing = '<li class="nc-ed-box nc-ed-none">No edit changed anything: the raw text is the reply.</li>'
-    removed = len(data.raw_text) - len(data.text)
-    summary = f"{count(len(data.steps), 'edit')}, {count(max(removed, 0), 'character')} removed"
-    ending = f"ended by <b>{html.escape(data.finish_reason)}</b>" if data.finish_reason else ""
-    because = f": {ENDINGS[data.finish_reason]}" if data.finish_reason in ENDINGS else ""
+    nothing = tr("No edit changed anything: the raw text is the reply.")
+    boxes = boxes or f'<li class="nc-ed-box nc-ed-none">{nothing}</li>'
+    removed = count(max(len(data.raw_text) - len(data.text), 0), "character")
+    summary = tr("{edits}, {characters} removed", edits=count(len(data.steps), "edit"), characters=removed)
     return figure(
-        f'{_STYLE}<div class="nc-head"><b>{summary}</b>'
-        f'<span>{ending}{because}</span></div><ol class="nc-ed">'
-        f"{_end('raw text', data.raw_text, 'what the model wrote', limit)}{boxes or nothing}"
-        f"{_end('reply', data.text, 'what is shown', limit)}</ol>",
-        label=f"From the raw text to the reply: {summary}",
+        f'{_STYLE}<div class="nc-head"><b>{summary}</b><span>{_ending(data.finish_reason)}</span></div>'
+        f'<ol class="nc-ed">{_end(tr("raw text"), data.raw_text, tr("what the model wrote"), limit)}{boxes}'
+        f"{_end(tr('reply'), data.text, tr('what is shown'), limit)}</ol>",
+        label=tr("From the raw text to the reply: {summary}", summary=summary),
     )
+
+
+def _ending(reason):
+    """Why the text ended, where that is known."""
+    if not reason:
+        return ""
+    ended = tr("ended by <b>{reason}</b>", reason=html.escape(reason))
+    return f"{ended}: {tr_later(ENDINGS[reason])}" if reason in ENDINGS else ended
 
 
 def _end(name, text, meaning, limit):
     """The first or the last box: a whole text."""
-    shown = _seen(text, 3 * limit) or '<span class="nc-dim">nothing</span>'
+    shown = _seen(text, 3 * limit) or f'<span class="nc-dim">{tr("nothing")}</span>'
     return (
         f'<li class="nc-ed-box nc-ed-end"><div class="nc-ed-head"><b>{name}</b><span>{meaning}</span>'
         f'<span class="nc-ed-count">{count(len(text), "character")}</span></div>'
@@ -173,7 +180,8 @@ def _end(name, text, meaning, limit):
 
 def _step(step, number, limit):
     parts = "".join(_part(part, limit) for part in step.parts)
-    spoken = f"edit {number}, {step.name}: {count(step.n_removed, 'character')} removed"
+    removed = count(step.n_removed, "character")
+    spoken = tr("edit {number}, {name}: {characters} removed", number=number, name=step.name, characters=removed)
     return (
         f'<li class="nc-ed-box" aria-label="{attribute(spoken)}"><div class="nc-ed-head">'
         f'<b class="nc-mono">{number} {html.escape(step.name)}</b><span>{html.escape(step.says)}</span>'
@@ -194,7 +202,8 @@ def _part(part: Part, limit):
 def _seen(text: str, limit: int, *, spaces: bool = False) -> str:
     """A text with signs for line breaks and odd spaces, or with `spaces` for all; a long one is cut in the middle."""
     if len(text) > limit + 60:
-        left_out = f"… {count(len(text) - 2 * (limit // 2), 'character')} not drawn …"
+        characters = count(len(text) - 2 * (limit // 2), "character")
+        left_out = tr("… {characters} not drawn …", characters=characters)
         ends = [_seen(end, limit, spaces=spaces) for end in (text[: limit // 2], text[-(limit // 2) :])]
         return f'<span class="nc-ed-gap">{left_out}</span>'.join(ends)
     shown = visible(text, limit=len(text))

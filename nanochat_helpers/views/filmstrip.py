@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import TokenError
+from ..language import tr
 from ..settings import GenerationSettings
 from ..tokens import group_characters, special_token_ids, token_bytes, token_text
-from .filmstrip_style import KEY, SHADES, STYLE, TALLEST
+from .filmstrip_style import SHADES, STYLE, TALLEST, key_html
 from .markup import attribute, count, figure, visible
 
 if TYPE_CHECKING:
@@ -125,16 +126,22 @@ def filmstrip_html(
         _chip(token, place, selected == place, first_difference == place) for place, token in enumerate(tokens[:limit])
     )
     rest = len(tokens) - limit
-    more = f'<p class="nc-dim">… and {count(rest, "token")} more, not drawn.</p>' if rest > 0 else ""
+    left_out = tr("… and {tokens} more, not drawn.", tokens=count(rest, "token"))
+    more = f'<p class="nc-dim">{left_out}</p>' if rest > 0 else ""
     if selected is not None and selected < len(tokens):
-        line = f"<b>token {selected + 1}:</b> {html.escape(sentence(tokens[selected]))}"
+        line = line_html(tokens[selected], selected)
     else:
-        line = "Point at a token, or press Tab, to see its numbers." if tokens else "No tokens yet."
+        line = tr("Point at a token, or press Tab, to see its numbers.") if tokens else tr("No tokens yet.")
     return figure(
         f'{STYLE}<div class="nc-film"><div class="nc-film-strip">{chips}</div>{more}'
-        f'<div class="nc-film-line">{line}</div></div>{KEY}',
-        label=f"A text of {count(len(tokens), 'token')}, one chip each",
+        f'<div class="nc-film-line">{line}</div></div>{key_html()}',
+        label=tr("A text of {tokens}, one chip each", tokens=count(len(tokens), "token")),
     )
+
+
+def line_html(token: FilmToken, place: int) -> str:
+    """What stands below a strip about the chosen token. place: counted from 0."""
+    return f"<b>{tr('token {n}:', n=place + 1)}</b> {html.escape(sentence(token))}"
 
 
 def chip_label(token: FilmToken, *, is_first_difference: bool = False) -> str:
@@ -159,14 +166,16 @@ def sentence(token: FilmToken) -> str:
     if token.prob is not None:
         numbers.append(_percent(token.prob))
     if token.entropy is not None:
-        numbers.append(f"entropy {token.entropy:.1f} bits")
+        numbers.append(tr("entropy {bits:.1f} bits", bits=token.entropy))
     return " · ".join(numbers)
 
 
 def _chip(token, place, is_selected, is_first_difference):
     classes = chip_classes(token, is_selected=is_selected, is_first_difference=is_first_difference)
     label = chip_label(token, is_first_difference=is_first_difference)
-    spoken = f"token {place + 1}: {sentence(token)}" + (", the first difference" if is_first_difference else "")
+    spoken = tr("token {n}: {numbers}", n=place + 1, numbers=sentence(token))
+    if is_first_difference:
+        spoken = tr("token {n}: {numbers}, the first difference", n=place + 1, numbers=sentence(token))
     return (
         f'<span class="{" ".join(classes)}" tabindex="0" role="note" aria-label="{attribute(spoken)}">'
         f'{html.escape(label)}<span class="nc-film-detail">{html.escape(spoken)}</span></span>'
@@ -185,28 +194,29 @@ def _plain(text, *, limit=200):
 
 def _percent(prob):
     if 0 < prob < 0.0001:
-        return "below 0.01 %"
+        return tr("below 0.01 %")
     return f"{100 * prob:.2f} %" if 0 < prob < 0.001 else f"{100 * prob:.1f} %"
 
 
 # --- two texts
 
 
-def comparison_html(
-    a: Sequence[FilmToken], b: Sequence[FilmToken], *, titles: tuple[str, str] = ("first text", "second text")
-) -> str:
+def comparison_html(a: Sequence[FilmToken], b: Sequence[FilmToken], *, titles: tuple[str, str] | None = None) -> str:
     """Draw two texts side by side: what they share is pale, the first differing token has a frame and a number.
 
-    titles: one line above each, such as `settings.as_code()`.
+    titles: one line above each, such as `settings.as_code()`; None: first and second text.
     """
-    place = comparison_data(a, b)
+    place, titles = comparison_data(a, b), titles or (tr("first text"), tr("second text"))
     if place is None:
-        head = f"<b>No difference:</b> all {count(len(a), 'token')} are the same."
+        head = tr("<b>No difference:</b> all {tokens} are the same.", tokens=count(len(a), "token"))
     else:
-        head = f"<b>First difference: token {place + 1}</b>"
-        head += f' <span class="nc-dim">· the {count(place, "token")} before it: the same</span>' * bool(place)
+        head = f"<b>{tr('First difference: token {n}', n=place + 1)}</b>"
+        before = tr("the {tokens} before it: the same", tokens=count(place, "token"))
+        head += f' <span class="nc-dim">· {before}</span>' * bool(place)
     texts = "".join(_column(tokens, title, place) for tokens, title in zip((a, b), titles, strict=True))
-    label = "Two texts: no difference" if place is None else f"Two texts: first difference at token {place + 1}"
+    label = tr("Two texts: no difference")
+    if place is not None:
+        label = tr("Two texts: first difference at token {n}", n=place + 1)
     return figure(f'{STYLE}<p>{head}</p><div class="nc-film-two">{texts}</div>', label=label)
 
 
@@ -218,9 +228,10 @@ def _column(tokens, title, place):
         number = f"<small>{place + 1}</small>"
         if rest:
             text += f'<mark class="nc-film-first">{number}{_flow(rest[:1])}</mark>{_flow(rest[1:])}'
-            line = f'<div class="nc-dim">token {place + 1}: {html.escape(sentence(rest[0]))}</div>'
+            line = tr("token {n}: {numbers}", n=place + 1, numbers=html.escape(sentence(rest[0])))
+            line = f'<div class="nc-dim">{line}</div>'
         else:
-            text += f'<mark class="nc-film-first">{number}<span class="nc-sign">ends here</span></mark>'
+            text += f'<mark class="nc-film-first">{number}<span class="nc-sign">{tr("ends here")}</span></mark>'
     return (
         f'<div class="nc-film-text"><div class="nc-film-title"><code>{html.escape(title)}</code></div>'
         f'<div class="nc-film-body" tabindex="0">{text}</div>{line}</div>'

@@ -4,18 +4,22 @@ The chips of the live strip are buttons with the same classes: ".nc-film .nc-fil
 rules for buttons.
 """
 
+from ..language import tr
+
 SHADES = (0.01, 0.1, 0.3, 0.6, 0.9)  # the probabilities at which one shade of a chip ends and the next begins
 TALLEST = 12  # bits; a chip does not grow beyond
 _SHADE_NAMES = ("< 1 %", "1–10", "10–30", "30–60", "60–90", "> 90 %")
 _ALPHAS = (0.03, 0.12, 0.24, 0.38, 0.54, 0.7)
 
-# What the shades and heights mean, to stand below a strip.
-KEY = (
-    '<div class="nc-film-key"><span>Shade: the model\'s own probability '
-    + "".join(f'<i class="nc-film-p{level}">{name}</i>' for level, name in enumerate(_SHADE_NAMES))
-    + "</span><span>Height: entropy "
-    '<i class="nc-film-h0">0</i><i class="nc-film-h4">4</i><i class="nc-film-h8">8</i> bits</span></div>'
-)
+
+def key_html() -> str:
+    """What the shades and heights mean, to stand below a strip."""
+    shades = "".join(f'<i class="nc-film-p{level}">{name}</i>' for level, name in enumerate(_SHADE_NAMES))
+    heights = "".join(f'<i class="nc-film-h{bits}">{bits}</i>' for bits in (0, 4, 8))
+    shade = tr("Shade: the model's own probability {shades}", shades=shades)
+    height = tr("Height: entropy {heights} bits", heights=heights)
+    return f'<div class="nc-film-key"><span>{shade}</span><span>{height}</span></div>'
+
 
 STYLE = f"""<style>
 .nc-film{{position:relative}}

@@ -6,10 +6,19 @@
 import html
 from dataclasses import dataclass
 
+from ..language import later, tr, tr_later
 from ..trace import Trace, milliseconds
 from .markup import bar, figure
 
-MODULES = ("chat", "tokens", "prompts · history", "backbones", "sampling · generation", "postprocess", "this cell")
+MODULES = (
+    "chat",
+    "tokens",
+    "prompts · history",
+    "backbones",
+    "sampling · generation",
+    "postprocess",
+    later("this cell"),
+)
 
 
 @dataclass(frozen=True)
@@ -37,16 +46,16 @@ def pipeline_data(trace: Trace) -> list[StepRow]:
 def pipeline_html(rows: list[StepRow]) -> str:
     """Draw the steps from top to bottom, one row each."""
     drawn = "".join(_row(row) for row in rows)
-    return figure(f'{_STYLE}<ol class="nc-steps">{drawn}</ol>', label="The seven steps of one reply")
+    return figure(f'{_STYLE}<ol class="nc-steps">{drawn}</ol>', label=tr("The seven steps of one reply"))
 
 
 def _row(row):
-    module = f'<span class="nc-mono nc-dim">{html.escape(row.module)}</span>'
-    share = bar(row.share, label=f"{round(100 * row.share)} % of the time")
+    module = f'<span class="nc-mono nc-dim">{html.escape(tr_later(row.module))}</span>'
+    share = bar(row.share, label=tr("{percent} % of the time", percent=round(100 * row.share)))
     made = f"{html.escape(row.took)} <b>→</b> {html.escape(row.gave)}"
     return (
         f'<li class="nc-step"><b class="nc-number" aria-hidden="true">{row.number}</b>'
-        f'<span class="nc-name"><b>{html.escape(row.name)}</b><br>{module}</span>'
+        f'<span class="nc-name"><b>{html.escape(tr_later(row.name))}</b><br>{module}</span>'
         f'<span class="nc-made">{made}</span><span class="nc-time">{milliseconds(row.seconds)}{share}</span></li>'
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 from ..chat import RESERVED_FOR_REPLY
 from ..errors import ContextError, MessageError
 from ..history import Fitted, TokenBudget, check_result
+from ..language import grouped, later, tr, tr_later
 from ..prompts import encode_prompt, encode_text
 from ..settings import check_count
 from ..trace import Trace
@@ -20,14 +21,14 @@ from .prompt_strip_style import STYLE
 
 # kind → its name in the picture. Each has a colour and a pattern of its own in the style sheet.
 KINDS = {
-    "system": "system message",
-    "notes": "notes or summary",
-    "user": "user",
-    "passages": "passages",
-    "assistant": "assistant",
-    "template": "template",
-    "reply": "room for the reply",
-    "free": "free",
+    "system": later("system message"),
+    "notes": later("notes or summary"),
+    "user": later("user"),
+    "passages": later("passages"),
+    "assistant": later("assistant"),
+    "template": later("template"),
+    "reply": later("room for the reply"),
+    "free": later("free"),
 }
 ADDED = {"system": "notes", "user": "passages"}  # what a strategy or a retriever adds to a message of this role
 SHOWN_MESSAGES = 10  # the newest of each list; how many more there are is said
@@ -195,19 +196,17 @@ def _share_out(parts, n_tokens, tokenizer, place):
 
 def prompt_strip_html(data: PromptStrip, *, with_messages: bool = True) -> str:
     """Draw the strip. with_messages: also list the messages in it, each with the number of its tokens."""
-    head = (
-        f'<div class="nc-head"><b>The prompt: {data.n_prompt:,} of {count(data.max_length, "token")}</b>'
-        f'<span class="nc-dim">{_rest_in_words(data)}</span></div>'
-    )
+    length = tr("The prompt: {n:,} of {tokens}", n=data.n_prompt, tokens=count(data.max_length, "token"))
+    head = f'<div class="nc-head"><b>{length}</b><span class="nc-dim">{_rest_in_words(data)}</span></div>'
     listed = _messages(data) if with_messages else ""
     body = f"{STYLE}{head}{_fallen(data.fallen)}{_bar(data)}{_legend(data)}{listed}"
-    return figure(body, label="The prompt strip: what fills the context window")
+    return figure(body, label=tr("The prompt strip: what fills the context window"))
 
 
 def _rest_in_words(data):
     if data.n_prompt > data.max_length:
-        return f"{count(data.n_prompt - data.max_length, 'token')} too many"
-    return f"room for the reply {data.n_tokens('reply'):,} · free {data.n_tokens('free'):,}"
+        return tr("{tokens} too many", tokens=count(data.n_prompt - data.max_length, "token"))
+    return tr("room for the reply {reply:,} · free {free:,}", reply=data.n_tokens("reply"), free=data.n_tokens("free"))
 
 
 def _bar(data):
@@ -215,8 +214,8 @@ def _bar(data):
     # What is free is drawn no longer than all the rest: in 8,192 tokens a short chat could not be seen.
     shown = used + min(used, data.n_tokens("free"))
     drawn = "".join(_segment(segment, used, shown) for segment in data.segments)
-    said = ", ".join(f"{KINDS[kind]} {n:,}" for kind, n in _totals(data).items())
-    ends = f"<span>0</span><span>{data.max_length:,}</span>"
+    said = ", ".join(f"{tr_later(KINDS[kind])} {grouped(n)}" for kind, n in _totals(data).items())
+    ends = f"<span>0</span><span>{grouped(data.max_length)}</span>"
     return (
         f'<div class="nc-ps-bar" role="img" aria-label="{attribute(said)}">{drawn}</div>'
         f'<div class="nc-ps-ends" aria-hidden="true">{ends}</div>'
@@ -224,16 +223,17 @@ def _bar(data):
 
 
 def _segment(segment, used, shown):
-    kind, n_tokens = segment.kind, segment.n_tokens
+    kind, n_tokens, name = segment.kind, segment.n_tokens, tr_later(KINDS[segment.kind])
     is_cut = kind == "free" and n_tokens > used
     length = min(n_tokens, used) if is_cut else n_tokens
-    number = ("≈" if segment.is_estimate else "") + f"{n_tokens:,}"
-    told = attribute(f"{KINDS[kind]}, {number} tokens" + (f": {_short(segment.text)}" if segment.text else ""))
+    number = ("≈" if segment.is_estimate else "") + grouped(n_tokens)
+    told = tr("{kind}, {n} tokens", kind=name, n=number)
+    told = attribute(f"{told}: {_short(segment.text)}" if segment.text else told)
     label = ""
     if length >= 0.06 * shown:
         label = f"<b>{number}</b>"
     if length >= 0.16 * shown:
-        label = f"<span>{KINDS[kind]}</span> {label}" + ("<span> (drawn shorter)</span>" if is_cut else "")
+        label = f"<span>{name}</span> {label}" + (f"<span> {tr('(drawn shorter)')}</span>" if is_cut else "")
     cut = " nc-ps-cut" if is_cut else ""
     return f'<i class="nc-ps-{kind}{cut}" style="flex-grow:{length}" title="{told}">{label}</i>'
 
@@ -246,7 +246,8 @@ def _totals(data):
 def _legend(data):
     estimated = {segment.kind for segment in data.segments if segment.is_estimate}
     items = "".join(
-        f'<li><i class="nc-ps-key nc-ps-{kind}"></i>{KINDS[kind]} <b>{"≈" * (kind in estimated)}{n_tokens:,}</b></li>'
+        f'<li><i class="nc-ps-key nc-ps-{kind}"></i>{tr_later(KINDS[kind])} '
+        f"<b>{'≈' * (kind in estimated)}{grouped(n_tokens)}</b></li>"
         for kind, n_tokens in _totals(data).items()
     )
     return f'<ul class="nc-ps-legend">{items}</ul>'
@@ -257,21 +258,22 @@ def _fallen(fallen):
     if not fallen:
         return ""
     start = max(0, len(fallen) - SHOWN_MESSAGES)
-    more = f"<li>… {count(start, 'message')} before these</li>" if start else ""
+    before = tr("… {messages} before these", messages=count(start, "message"))
+    more = f"<li>{before}</li>" if start else ""
     items = "".join(
         f"<li>{number}. <s>{said.role}: {html.escape(_short(said.text))}</s>{_length(said.n_tokens)}</li>"
         for number, said in enumerate(fallen[start:], start=start + 1)
     )
-    return f'<div class="nc-ps-out"><b>Fell out, in this order:</b><ul>{more}{items}</ul></div>'
+    return f'<div class="nc-ps-out"><b>{tr("Fell out, in this order:")}</b><ul>{more}{items}</ul></div>'
 
 
 def _messages(data):
     said = [segment for segment in data.segments if segment.message is not None]
     start = max(0, len(said) - SHOWN_MESSAGES)
-    more = f'<li class="nc-ps-wide">… {start:,} more before these</li>' if start else ""
+    more = f'<li class="nc-ps-wide">{tr("… {n:,} more before these", n=start)}</li>' if start else ""
     items = "".join(
-        f'<li><i class="nc-ps-key nc-ps-{part.kind}"></i>{KINDS[part.kind]}</li>'
-        f"<li><b>{'≈' * part.is_estimate}{part.n_tokens:,}</b></li><li>{html.escape(_short(part.text, 90))}</li>"
+        f'<li><i class="nc-ps-key nc-ps-{part.kind}"></i>{tr_later(KINDS[part.kind])}</li>'
+        f"<li><b>{'≈' * part.is_estimate}{grouped(part.n_tokens)}</b></li><li>{html.escape(_short(part.text, 90))}</li>"
         for part in said[start:]
     )
     return f'<ul class="nc-ps-said">{more}{items}</ul>'

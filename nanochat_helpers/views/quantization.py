@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import SettingsError
+from ..language import tr
 from ..quantization import as_numbers, quantize
 from .markup import attribute, count, figure
 
@@ -97,13 +98,19 @@ def rounded_row_html(row: RoundedRow) -> str:
     columns = "".join(_column(weight, bottom, height) for weight in row.weights)
     errors = "".join(_error(weight, height) for weight in row.weights)
     shown = len(row.weights) <= MOST_NUMBERS
+    label = tr(
+        "{weights} rounded to {levels}: the largest error is {largest:.2g}, the mean error {mean:.2g}",
+        weights=count(len(row.weights), "weight"),
+        levels=count(row.n_levels, "level"),
+        largest=row.largest_error,
+        mean=row.mean_error,
+    )
     return figure(
         f'{_STYLE}{_head(row)}<div class="nc-qn{" nc-qn-few" if shown else ""}" style="--n:{len(row.weights)}">'
         f'<div class="nc-qn-plot">{_levels(row, bottom, height)}<div class="nc-qn-columns">{columns}</div></div>'
-        f'<p class="nc-qn-title">error of each weight</p>'
+        f'<p class="nc-qn-title">{tr("error of each weight")}</p>'
         f'<div class="nc-qn-errors">{errors}</div>{_numbers(row) if shown else ""}</div>',
-        label=f"{count(len(row.weights), 'weight')} rounded to {count(row.n_levels, 'level')}: the largest error is "
-        f"{row.largest_error:.2g}, the mean error {row.mean_error:.2g}",
+        label=label,
     )
 
 
@@ -115,13 +122,17 @@ def _frame(row):
 
 
 def _head(row):
-    lines = "" if row.n_levels <= MOST_LINES else ", too close together to draw"
+    numbers = {"low": row.lowest, "high": row.highest, "step": row.step}
+    levels = tr("from {low:.3g} to {high:.3g}, step {step:.3g}", **numbers)
+    if row.n_levels > MOST_LINES:
+        levels = tr("from {low:.3g} to {high:.3g}, step {step:.3g}, too close together to draw", **numbers)
     return (
-        f'<div class="nc-head"><b>{row.bits} bits: {row.n_levels} levels</b>'
-        f"<span>from {row.lowest:.3g} to {row.highest:.3g}, step {row.step:.3g}{lines}</span></div>"
-        f'<div class="nc-head"><span>largest error <b>{row.largest_error:.2g}</b></span>'
-        f"<span>mean error <b>{row.mean_error:.2g}</b></span></div>"
-        '<p class="nc-qn-key"><i class="nc-qn-ring"></i> the weight <i class="nc-qn-square"></i> its level</p>'
+        f'<div class="nc-head"><b>{tr("{bits} bits: {n} levels", bits=row.bits, n=row.n_levels)}</b>'
+        f"<span>{levels}</span></div>"
+        f'<div class="nc-head"><span>{tr("largest error <b>{error:.2g}</b>", error=row.largest_error)}</span>'
+        f"<span>{tr('mean error <b>{error:.2g}</b>', error=row.mean_error)}</span></div>"
+        f'<p class="nc-qn-key"><i class="nc-qn-ring"></i> {tr("the weight")} '
+        f'<i class="nc-qn-square"></i> {tr("its level")}</p>'
     )
 
 
@@ -136,7 +147,12 @@ def _levels(row, bottom, height):
 def _column(weight, bottom, height):
     true, moved = (100 * (value - bottom) / height for value in (weight.value, weight.rounded))
     low, high = sorted((true, moved))
-    told = f"{weight.value:.3g} becomes level {weight.code}, which is {weight.rounded:.3g}"
+    told = tr(
+        "{weight:.3g} becomes level {level}, which is {rounded:.3g}",
+        weight=weight.value,
+        level=weight.code,
+        rounded=weight.rounded,
+    )
     return (
         f'<span class="nc-qn-column" role="img" aria-label="{attribute(told)}" title="{attribute(told)}">'
         f'<i class="nc-qn-way" style="bottom:{low:.2f}%;height:{high - low:.2f}%"></i>'
@@ -156,10 +172,10 @@ def _error(weight, height):
 
 def _numbers(row):
     lines = {
-        "weight": [_short(weight.value) for weight in row.weights],
-        "code": [str(weight.code) for weight in row.weights],
-        "back": [_short(weight.rounded) for weight in row.weights],
-        "error": [_short(weight.error) for weight in row.weights],
+        tr("weight"): [_short(weight.value) for weight in row.weights],
+        tr("code"): [str(weight.code) for weight in row.weights],
+        tr("back"): [_short(weight.rounded) for weight in row.weights],
+        tr("error"): [_short(weight.error) for weight in row.weights],
     }
     rows = "".join(
         f'<tr><th scope="row">{name}</th>{"".join(f"<td>{number}</td>" for number in numbers)}</tr>'

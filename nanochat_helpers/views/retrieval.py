@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..language import tr
 from ..retrieval import Hit, Search, words
 from .markup import attribute, bar, count, figure
 
@@ -106,26 +107,31 @@ def mark_words(text: str, query: str) -> tuple[tuple[str, bool], ...]:
 def search_html(*results: SearchResult) -> str:
     """Draw what one search found, or several searches side by side."""
     columns = "".join(f'<div class="nc-found-column">{_result(result)}</div>' for result in results)
-    names = " and ".join(result.name for result in results)
+    names, query = tr(" and ").join(result.name for result in results), results[0].query if results else ""
     return figure(
         f'{_STYLE}<div class="nc-found nc-found-{min(len(results), 2)}">{columns}</div>',
-        label=f"What {names} found for: {results[0].query if results else ''}",
+        label=tr("What {names} found for: {query}", names=names, query=query),
     )
 
 
 def _result(result):
     rows = "".join(_row(found, result.min_score) for found in result.passages)
     n_kept = sum(found.kept for found in result.passages)
-    told = count(n_kept, "passage") + ("" if result.min_score is None else f" of at least {result.min_score:g}")
-    nothing = "" if n_kept else '<p class="nc-note">Nothing fits.</p>'
+    told = count(n_kept, "passage")
+    if result.min_score is not None:
+        told = tr("{passages} of at least {score:g}", passages=told, score=result.min_score)
+    nothing = "" if n_kept else f'<p class="nc-note">{tr("Nothing fits.")}</p>'
     name = html.escape(result.name)
     return f'<div class="nc-head"><b>{name}</b><span class="nc-dim">{told}</span></div>{nothing}<ol>{rows}</ol>'
 
 
 def _row(found, min_score=None):
-    bar_html = "" if found.share is None else bar(found.share, label=f"score {found.score:.2f}")
-    told = f"{found.score:.2f}" if bar_html else f"score {found.score:.2f}"
-    left_out = "" if found.kept else f'<span class="nc-found-out">left out: below {min_score:g}</span>'
+    score = tr("score {score:.2f}", score=found.score)
+    bar_html = "" if found.share is None else bar(found.share, label=score)
+    told = f"{found.score:.2f}" if bar_html else score
+    left_out = ""
+    if not found.kept:
+        left_out = f'<span class="nc-found-out">{tr("left out: below {score:g}", score=min_score)}</span>'
     where = f"{html.escape(found.source)}{', ' if found.source and found.place else ''}{html.escape(found.place)}"
     return (
         f'<li class="nc-found-row{"" if found.kept else " nc-found-weak"}"><div class="nc-found-line">'
@@ -142,11 +148,13 @@ def _marked(parts):
 def answer_html(data: SourcedAnswer) -> str:
     """Draw an answer with the passages that it was written from below it."""
     rows = "".join(_row(found) for found in data.passages)
-    heading = f"It was given {count(len(data.passages), 'passage')}:" if data.passages else "It was given no passage."
+    heading = tr("It was given no passage.")
+    if data.passages:
+        heading = tr("It was given {passages}:", passages=count(len(data.passages), "passage"))
     return figure(
         f'{_STYLE}<div class="nc-found"><p class="nc-dim">{html.escape(data.question)}</p>'
         f'<p class="nc-found-answer">{html.escape(data.text)}</p><p class="nc-dim">{heading}</p><ol>{rows}</ol></div>',
-        label=f"The answer to: {attribute(data.question)}",
+        label=tr("The answer to: {question}", question=attribute(data.question)),
     )
 
 

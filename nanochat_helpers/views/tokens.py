@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..bpe import Pair, Pieces, TrainingStage, learning_stages, merge_pair
+from ..language import tr
 from ..tokens import Piece, group_characters, split
 from .markup import attribute, bar, count, figure, visible
 
@@ -58,20 +59,20 @@ def chips_html(chips: Sequence[Chip], *, limit: int = 400) -> str:
         f'<span class="nc-dim">{count(n_characters, "character")} · {count(n_bytes, "byte")}</span></div>'
     )
     boxes = "".join(_chip(chip, number) for number, chip in enumerate(chips[:limit]))
-    hint = (
-        '<span class="nc-hint">Point at a piece, or press Tab, to see its name and its bytes.</span>' if chips else ""
-    )
+    hint = tr("Point at a piece, or press Tab, to see its name and its bytes.")
+    hint = f'<span class="nc-hint">{hint}</span>' if chips else ""
     rest = sum(len(chip.pieces) for chip in chips[limit:])
-    note = f'<p class="nc-dim">… and {count(rest, "token")} more, not drawn.</p>' if rest else ""
-    return figure(
-        f'{head}{note}<div class="nc-chips">{boxes}{hint}</div>', label=f"The text in {count(n_tokens, 'token')}"
-    )
+    more = tr("… and {tokens} more, not drawn.", tokens=count(rest, "token"))
+    note = f'<p class="nc-dim">{more}</p>' if rest else ""
+    label = tr("The text in {tokens}", tokens=count(n_tokens, "token"))
+    return figure(f'{head}{note}<div class="nc-chips">{boxes}{hint}</div>', label=label)
 
 
 def _chip(chip, number):
     ids = "".join(f"<span>{piece.token_id}</span>" for piece in chip.pieces)
     kind = "nc-special" if chip.is_special else f"nc-{number % 4}"
-    spoken = f"{chip.label!r}, token {' and '.join(str(piece.token_id) for piece in chip.pieces)}"
+    ids_spoken = tr(" and ").join(str(piece.token_id) for piece in chip.pieces)
+    spoken = tr("{text}, token {ids}", text=repr(chip.label), ids=ids_spoken)
     return (
         f'<span class="nc-chip {kind}" tabindex="0" role="group" aria-label="{attribute(spoken)}">'
         f'<span class="nc-text">{visible(chip.label)}</span><span class="nc-ids">{ids}</span>'
@@ -81,10 +82,11 @@ def _chip(chip, number):
 
 def _detail(chip):
     if chip.is_special:
-        return "a control token: it steers the chat and is not shown in it"
+        return tr("a control token: it steers the chat and is not shown in it")
     names = " + ".join(f"{visible(piece.token)} <b>{piece.token_id}</b>" for piece in chip.pieces)
     hex_bytes = " ".join(f"{byte:02X}" for byte in chip.bytes[:16]) + (" …" if len(chip.bytes) > 16 else "")
-    return f"in the vocabulary: {names}<br>{count(len(chip.bytes), 'byte')}: {hex_bytes}"
+    n_bytes = count(len(chip.bytes), "byte")
+    return tr("in the vocabulary: {names}<br>{bytes}: {hex}", names=names, bytes=n_bytes, hex=hex_bytes)
 
 
 # --- ladder: one text, one row a tokenizer
@@ -135,7 +137,7 @@ def ladder_html(rungs: Sequence[Rung], *, limit: int = 150) -> str:
 def _row(rung, most, limit):
     pieces = " ".join(_ladder_piece(*piece) for piece in rung.pieces[:limit])
     rest = sum(n_tokens for _, n_tokens, _ in rung.pieces[limit:])
-    more = f' <span class="nc-dim">… {rest:,} more</span>' if rest else ""
+    more = f' <span class="nc-dim">{tr("… {n:,} more", n=rest)}</span>' if rest else ""
     tokens = count(rung.n_tokens, "token")
     return (
         f'<div class="nc-row"><b>{html.escape(rung.name)}</b><div class="nc-pieces">{pieces}{more}</div>'
@@ -172,18 +174,19 @@ def merges_html(view: MergeView, *, show_next: bool = True) -> str:
     show_next: outline the pair that is merged next and list the pair counts; False leaves them to be guessed.
     """
     next_pair = view.stage.next_pair if show_next else None
-    n_merges, n_pieces = len(view.merges), _total(view.stage.words)
+    merges, pieces = count(len(view.merges), "merge"), count(_total(view.stage.words), "piece")
     head = (
-        f'<div class="nc-head"><b>After {count(n_merges, "merge")}</b>'
-        f'<span class="nc-dim">the text is {count(n_pieces, "piece")} long</span></div>'
+        f'<div class="nc-head"><b>{tr("After {merges}", merges=merges)}</b>'
+        f'<span class="nc-dim">{tr("the text is {pieces} long", pieces=pieces)}</span></div>'
     )
     words = "".join(_word(pieces, times, next_pair) for pieces, times in view.stage.words.items())
-    side = _best_pairs(view.stage) if show_next else "<p>Which pair is merged next? Guess, then look.</p>"
+    guess = f"<p>{tr('Which pair is merged next? Guess, then look.')}</p>"
+    side = _best_pairs(view.stage) if show_next else guess
     learned = ", ".join(f"{number}. {visible(a)} + {visible(b)}" for number, (a, b) in enumerate(view.merges, start=1))
     body = f'{head}<div class="nc-two"><div class="nc-words">{words}</div><div>{side}</div></div>'
     return figure(
-        f'{body}<p class="nc-mono"><span class="nc-dim">Learned:</span> {learned or "nothing yet"}</p>',
-        label=f"After {count(n_merges, 'merge')} the text is {count(n_pieces, 'piece')} long",
+        f'{body}<p class="nc-mono"><span class="nc-dim">{tr("Learned:")}</span> {learned or tr("nothing yet")}</p>',
+        label=tr("After {merges} the text is {pieces} long", merges=merges, pieces=pieces),
     )
 
 
@@ -213,14 +216,15 @@ def _piece(text):
 
 def _best_pairs(stage):
     if not stage.best_pairs:
-        return "<p>No pair is left: every word is one piece.</p>"
+        return f"<p>{tr('No pair is left: every word is one piece.')}</p>"
     most = stage.best_pairs[0][1]
     rows = [_pair_row(pair, times, most, pair == stage.next_pair) for pair, times in stage.best_pairs[:5]]
-    return f'<p>The five most frequent pairs:</p><div class="nc-pairs">{"".join(rows)}</div>'
+    return f'<p>{tr("The five most frequent pairs:")}</p><div class="nc-pairs">{"".join(rows)}</div>'
 
 
 def _pair_row(pair, times, most, is_next):
     name = f"{_piece(pair[0])} {_piece(pair[1])}"
     drawn = bar(times / most, label=f"{pair[0]} + {pair[1]}: {count(times, 'time')}")
     first = ' class="nc-first"' if is_next else ""
-    return f"<span>{name}</span>{drawn}<span{first}>{times}{' ← next' if is_next else ''}</span>"
+    told = tr("{n} ← next", n=times) if is_next else times
+    return f"<span>{name}</span>{drawn}<span{first}>{told}</span>"

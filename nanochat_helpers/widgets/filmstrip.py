@@ -47,7 +47,7 @@ class Filmstrip(Shown):
         self._strip, self._line = widgets.Box(), widgets.HTML()
         self._strip.add_class("nc-film-strip")
         frame = [widgets.HTML(views.STYLE, layout=widgets.Layout(display="none")), self._strip, self._line]
-        self.box = widgets.VBox([*frame, widgets.HTML(views.KEY)], layout=widgets.Layout(width="100%"))
+        self.box = widgets.VBox([*frame, widgets.HTML(views.key_html())], layout=widgets.Layout(width="100%"))
         self.box.add_class("nc-film")
         self._refresh()
 
