@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import CheckError, ModelError
+from ..language import tr, tr_later
 from ..views.check import progress_html, progress_text
-from .diagnosis import examine, problem
+from .diagnosis import examine, problem, title_of
 from .exercise import Exercise
 from .result import FAILED, NOT_ATTEMPTED, PROBLEM, CheckResult
 from .sheets import BY_HAND, SHEETS, find_exercise, sheet_exercises
@@ -58,14 +59,16 @@ def check(exercise_id: str, function: Any = _NOT_GIVEN) -> CheckResult:
 def _examine_alone(exercise, function):
     """Examine a function, one at a time; whatever goes wrong in the check itself becomes a sentence."""
     if not _ONE_AT_A_TIME.acquire(blocking=False):
-        return problem(exercise, "Another check is running: wait until it is done, and call no `check` in a function.")
+        said = tr("Another check is running: wait until it is done, and call no `check` in a function.")
+        return problem(exercise, said)
     try:
         return examine(exercise, function)
     except ModelError as error:  # it says itself what to do
         return problem(exercise, str(error))
     except Exception as error:
         said = f"{type(error).__name__}: {error}"[:200]
-        return problem(exercise, f"The check itself broke, which should not happen. Show this to your teacher: {said}")
+        broke = tr("The check itself broke, which should not happen. Show this to your teacher: {said}", said=said)
+        return problem(exercise, broke)
     finally:
         _ONE_AT_A_TIME.release()
 
@@ -91,12 +94,12 @@ class Progress:
 def progress(sheet: str) -> Progress:
     """How far a sheet is: its exercises, and which of them passed their public checks. sheet: such as "04"."""
     results = tuple((_latest(exercise), exercise.points) for exercise in sheet_exercises(sheet))
-    return Progress(f"Sheet {sheet}, so far", results, BY_HAND.get(sheet, 0))
+    return Progress(tr("Sheet {sheet}, so far", sheet=sheet), results, BY_HAND.get(sheet, 0))
 
 
 def _latest(exercise):
     nothing = CheckResult(exercise.id, exercise.title, NOT_ATTEMPTED, "")
-    return _SESSION.latest.get(exercise.id, nothing)
+    return replace(_SESSION.latest.get(exercise.id, nothing), title=title_of(exercise))
 
 
 def _remember(exercise: Exercise, result: CheckResult) -> CheckResult:
@@ -108,26 +111,30 @@ def _remember(exercise: Exercise, result: CheckResult) -> CheckResult:
         return result
     _SESSION.failed[exercise.id] += 1
     n_hints = _SESSION.failed[exercise.id] - 1
-    hints = (*result.hints, *exercise.hints[:n_hints])
+    hints = (*result.hints, *map(tr_later, exercise.hints[:n_hints]))
     more = n_hints < len(exercise.hints)
-    offer = ("If the next try fails too, there is another hint.",) if more else ()
+    offer = (tr("If the next try fails too, there is another hint."),) if more else ()
     return replace(result, hints=hints, notes=(*result.notes, *offer))
 
 
 def _unknown(exercise_id):
     if not isinstance(exercise_id, str):
         given = value_text(exercise_id, 60)
-        sentence = f'The exercise comes first, as a text in quotes: check("04.3", my_function). Given: {given}.'
-        return CheckResult("?", "no exercise", PROBLEM, sentence)
+        sentence = tr(
+            'The exercise comes first, as a text in quotes: check("04.3", my_function). Given: {given}.', given=given
+        )
+        return CheckResult("?", tr("no exercise"), PROBLEM, sentence)
     numbers = re.findall(r"\d+", exercise_id)
     sheet = numbers[0].zfill(2) if numbers else ""
-    there = 'an exercise is named by its sheet and number, such as "04.3".'
+    there = tr('an exercise is named by its sheet and number, such as "04.3".')
     if sheet in SHEETS:
         ids = [exercise.id for exercise in sheet_exercises(sheet)]
         meant = ".".join([sheet, *numbers[1:2]])
-        there = f'did you mean "{meant}"?' if meant in ids else f"sheet {sheet} has {ids[0]} to {ids[-1]}."
+        range_ = tr("sheet {sheet} has {first} to {last}.", sheet=sheet, first=ids[0], last=ids[-1])
+        there = tr('did you mean "{exercise}"?', exercise=meant) if meant in ids else range_
     shown = exercise_id[:20]
-    return CheckResult(shown or "?", "no exercise", PROBLEM, f"There is no exercise {shown!r}: {there}")
+    sentence = tr("There is no exercise {exercise}: {there}", exercise=repr(shown), there=there)
+    return CheckResult(shown or "?", tr("no exercise"), PROBLEM, sentence)
 
 
 def _not_there(exercise, names):
@@ -135,12 +142,16 @@ def _not_there(exercise, names):
     own = [name for name, value in names.items() if name not in asked and _is_own(name, value)]
     near = _nearest(exercise.name, own)
     if near:
-        sentence = (
-            f"There is no function `{exercise.name}`, but there is `{near}`. "
-            f"Is that yours? Then rename it to `{exercise.name}`, and run its cell again."
+        sentence = tr(
+            "There is no function `{name}`, but there is `{near}`. "
+            "Is that yours? Then rename it to `{name}`, and run its cell again.",
+            name=exercise.name,
+            near=near,
         )
     else:
-        sentence = f"There is no function `{exercise.name}` yet: run the cell that defines it, then this one again."
+        sentence = tr(
+            "There is no function `{name}` yet: run the cell that defines it, then this one again.", name=exercise.name
+        )
     return problem(exercise, sentence)
 
 

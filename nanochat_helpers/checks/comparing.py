@@ -10,7 +10,8 @@ import math
 import re
 from typing import Any
 
-from .showing import is_tensor, kind, parting_place, value_text
+from ..language import tr, tr_later, tr_n
+from .showing import english_kind, is_tensor, kind, parting_place, value_text
 
 TOLERANCE = 1e-4  # of the value, and of 1: far above what another order of adding changes in float32
 DICTS = (collections.Counter, collections.defaultdict, collections.OrderedDict)  # as good as a dict
@@ -86,25 +87,38 @@ def _difference(expected, got, tolerance, where):
 def _wrong_type(expected, got, where):
     if type(expected) is type(got) or (type(expected) is float and type(got) is int):
         return None
-    wanted, found = kind(expected), kind(got)
     if (type(expected), type(got)) == (int, float):
-        return _sentence(where, f"it should be a whole number, but it is {got!r}: int(…) makes a whole number of it.")
+        text = tr("it should be a whole number, but it is {got}: int(…) makes a whole number of it.", got=repr(got))
+        return _sentence(where, text)
     if got is None and not where:
-        return "It returned None; did you forget `return`, or is there a way through the function without one?"
-    cure = CURES.get((wanted, found))
-    return _sentence(where, f"it should be {wanted}, but it is {found}{f': {cure}' if cure else ''}.")
+        return tr("It returned None; did you forget `return`, or is there a way through the function without one?")
+    wanted, found = kind(expected), kind(got)
+    cure = CURES.get((english_kind(expected), english_kind(got)))
+    if cure:
+        text = tr("it should be {wanted}, but it is {found}: {cure}.", wanted=wanted, found=found, cure=tr_later(cure))
+        return _sentence(where, text)
+    return _sentence(where, tr("it should be {wanted}, but it is {found}.", wanted=wanted, found=found))
 
 
 def _tensor_difference(expected, got, tolerance, where):
     if expected.shape != got.shape:
         wanted, found = tuple(expected.shape), tuple(got.shape)
-        return _sentence(where, f"the tensor should have the shape {wanted}, but it has {found}.")
+        text = tr("the tensor should have the shape {wanted}, but it has {found}.", wanted=wanted, found=found)
+        return _sentence(where, text)
     if expected.dtype != got.dtype:
-        cure = {"float32": ": use .float()", "int64": ": use .long()"}.get(_dtype(expected), "")
-        return _sentence(where, f"the tensor should hold {_dtype(expected)}, but it holds {_dtype(got)}{cure}.")
+        return _sentence(where, _wrong_dtype(_dtype(expected), _dtype(got)))
     if expected.ndim == 0:
         return _difference(expected.item(), got.item(), tolerance, where)
     return _sequence_difference(expected.tolist(), got.tolist(), tolerance, where)
+
+
+def _wrong_dtype(wanted, found):
+    cure = {"float32": ".float()", "int64": ".long()"}.get(wanted)
+    if cure:
+        return tr(
+            "the tensor should hold {wanted}, but it holds {found}: use {cure}.", wanted=wanted, found=found, cure=cure
+        )
+    return tr("the tensor should hold {wanted}, but it holds {found}.", wanted=wanted, found=found)
 
 
 def _dtype(tensor):
@@ -113,14 +127,15 @@ def _dtype(tensor):
 
 def _sequence_difference(expected, got, tolerance, where):
     if len(expected) > 0 == len(got):
-        return _sentence(where, f"there should be {_entries(len(expected))}, but there are none.")
+        n = len(expected)
+        return _sentence(
+            where,
+            tr_n(
+                "there should be {n} entry, but there are none.", "there should be {n} entries, but there are none.", n
+            ),
+        )
     if len(expected) != len(got):
-        pairs = enumerate(zip(expected, got, strict=False))
-        parting = next((place for place, pair in pairs if _difference(*pair, tolerance, "")), None)
-        first = f", and the first difference is at place {parting} (counted from 0)" if parting is not None else ""
-        there = f"there {'is' if len(got) == 1 else 'are'} {len(got)}"
-        named = _named_texts(expected, got) or first
-        return _sentence(where, f"there should be {_entries(len(expected))}, but {there}{named}.")
+        return _sentence(where, _wrong_length(expected, got, tolerance))
     for place, (one, other) in enumerate(zip(expected, got, strict=True)):
         found = _difference(one, other, tolerance, f"{where}[{place}]")
         if found:
@@ -128,16 +143,31 @@ def _sequence_difference(expected, got, tolerance, where):
     return None
 
 
-def _named_texts(expected, got):
-    """Among different texts, the first that is missing or too much, by its name: ", and 'role' is missing"."""
-    if not all(type(entry) is str for entry in [*expected, *got]) or len(set(got)) < len(got):
-        return ""
-    missing, extra = (
-        [entry for entry in one if entry not in other] for one, other in ((expected, got), (got, expected))
+def _wrong_length(expected, got, tolerance):
+    """How many entries there should be, and which is the first that is missing, too much, or another one."""
+    there = tr_n(
+        "there should be {wanted}, but there is {n}",
+        "there should be {wanted}, but there are {n}",
+        len(got),
+        wanted=tr_n("{n} entry", "{n} entries", len(expected)),
     )
+    missing, extra = _named_texts(expected, got)
     if missing:
-        return f", and {value_text(missing[0], 60)} is missing"
-    return f", and {value_text(extra[0], 60)} is too much" if extra else ""
+        return tr("{there}, and {entry} is missing.", there=there, entry=value_text(missing[0], 60))
+    if extra:
+        return tr("{there}, and {entry} is too much.", there=there, entry=value_text(extra[0], 60))
+    pairs = enumerate(zip(expected, got, strict=False))
+    parting = next((place for place, pair in pairs if _difference(*pair, tolerance, "")), None)
+    if parting is None:
+        return f"{there}."
+    return tr("{there}, and the first difference is at place {place} (counted from 0).", there=there, place=parting)
+
+
+def _named_texts(expected, got):
+    """Among different texts, those that are missing and those that are too much, which a sentence can name."""
+    if not all(type(entry) is str for entry in [*expected, *got]) or len(set(got)) < len(got):
+        return [], []
+    return [entry for entry in expected if entry not in got], [entry for entry in got if entry not in expected]
 
 
 def _dict_difference(expected, got, tolerance, where):
@@ -145,12 +175,19 @@ def _dict_difference(expected, got, tolerance, where):
     if missing:
         twin = next((key for key in extra if str(key) == str(missing[0])), None) if extra else None
         if twin is not None:
-            text = f"the key {missing[0]!r} should be {kind(missing[0])}, but it is {kind(twin)}."
+            text = tr(
+                "the key {key} should be {wanted}, but it is {found}.",
+                key=repr(missing[0]),
+                wanted=kind(missing[0]),
+                found=kind(twin),
+            )
             return _sentence(where, text)
-        there = f"; its keys are {value_text(list(got), 60)[1:-1]}" if got else "; the dict is empty"
-        return _sentence(where, f"the key {missing[0]!r} is missing{there}.")
+        if not got:
+            return _sentence(where, tr("the key {key} is missing; the dict is empty.", key=repr(missing[0])))
+        keys = value_text(list(got), 60)[1:-1]
+        return _sentence(where, tr("the key {key} is missing; its keys are {keys}.", key=repr(missing[0]), keys=keys))
     if extra:
-        return _sentence(where, f"there is a key too many: {value_text(extra[0], 60)}.")
+        return _sentence(where, tr("there is a key too many: {key}.", key=value_text(extra[0], 60)))
     for key, value in expected.items():
         found = _difference(value, got[key], tolerance, f"{where}[{key!r}]")
         if found:
@@ -161,9 +198,9 @@ def _dict_difference(expected, got, tolerance, where):
 def _set_difference(expected, got, where):
     missing, extra = _missing_and_extra(expected, got)
     if missing:
-        return _sentence(where, f"{value_text(missing[0], 60)} is missing in the set.")
+        return _sentence(where, tr("{entry} is missing in the set.", entry=value_text(missing[0], 60)))
     if extra:
-        return _sentence(where, f"there is one too many in the set: {value_text(extra[0], 60)}.")
+        return _sentence(where, tr("there is one too many in the set: {entry}.", entry=value_text(extra[0], 60)))
     return None
 
 
@@ -180,16 +217,26 @@ def _text_difference(expected, got, where):
     if blanks:
         return _sentence(where, blanks)
     if not got:
-        return _sentence(where, f"it should be {value_text(expected, 80)}, but it is empty.")
+        return _sentence(where, tr("it should be {wanted}, but it is empty.", wanted=value_text(expected, 80)))
     if parting == len(got):
-        return _sentence(where, f"it ends too early: {_window(expected, parting)} is missing.")
+        return _sentence(where, tr("it ends too early: {rest} is missing.", rest=_window(expected, parting)))
     if parting == len(expected):
-        return _sentence(where, f"it goes on where it should end: {_window(got, parting)} is too much.")
-    should, does = _window(expected, parting), _window(got, parting)
+        text = tr("it goes on where it should end: {rest} is too much.", rest=_window(got, parting))
+        return _sentence(where, text)
+    texts = {"wanted": _window(expected, parting), "found": _window(got, parting)}
     if parting == 0:
-        return _sentence(where, f"it should begin with {should}, but it begins with {does}.")
-    counted = "" if where else " (counted from 0)"
-    return _sentence(where, f"from character {parting} on{counted} it should read {should}, but it reads {does}.")
+        return _sentence(where, tr("it should begin with {wanted}, but it begins with {found}.", **texts))
+    if where:
+        text = tr("from character {place} on it should read {wanted}, but it reads {found}.", place=parting, **texts)
+        return _sentence(where, text)
+    return _sentence(
+        where,
+        tr(
+            "from character {place} on (counted from 0) it should read {wanted}, but it reads {found}.",
+            place=parting,
+            **texts,
+        ),
+    )
 
 
 def _blanks_around(expected, got):
@@ -198,10 +245,16 @@ def _blanks_around(expected, got):
         return None
     n_right, n_left = (len(text) - len(text.lstrip()) for text in (expected, got))
     if expected[:n_right] != got[:n_left]:
-        side, right, wrong = "beginning", expected[:n_right], got[:n_left]
-    else:
-        side, right, wrong = "end", expected[len(expected.rstrip()) :], got[len(got.rstrip()) :]
-    return f"only the white space at the {side} differs: it should be {right[:24]!r}, but it is {wrong[:24]!r}."
+        return tr(
+            "only the white space at the beginning differs: it should be {wanted}, but it is {found}.",
+            wanted=repr(expected[:n_right][:24]),
+            found=repr(got[:n_left][:24]),
+        )
+    return tr(
+        "only the white space at the end differs: it should be {wanted}, but it is {found}.",
+        wanted=repr(expected[len(expected.rstrip()) :][:24]),
+        found=repr(got[len(got.rstrip()) :][:24]),
+    )
 
 
 def _window(text, start):
@@ -219,10 +272,10 @@ def _close(expected, got, tolerance):
 
 
 def _should_be(expected, got, where):
-    reason = ""
+    wanted, found = value_text(expected, 80), value_text(got, 80)
     if type(got) is float and math.isnan(got):
-        reason = " (not a number: it comes from sums such as 0 ÷ 0, or infinity minus infinity)"
-    return _sentence(where, f"it should be {value_text(expected, 80)}, but it is {value_text(got, 80)}{reason}.")
+        found += " " + tr("(not a number: it comes from sums such as 0 ÷ 0, or infinity minus infinity)")
+    return _sentence(where, tr("it should be {wanted}, but it is {found}.", wanted=wanted, found=found))
 
 
 def _sentence(where, text):
@@ -230,8 +283,6 @@ def _sentence(where, text):
     if not where:
         return text[0].upper() + text[1:]
     place = re.fullmatch(r"\[(\d+)\]", where)
-    return f"At place {place[1]} (counted from 0) {text}" if place else f"In the answer, at {where}, {text}"
-
-
-def _entries(n):
-    return "1 entry" if n == 1 else f"{n} entries"
+    if place:
+        return tr("At place {place} (counted from 0) {sentence}", place=place[1], sentence=text)
+    return tr("In the answer, at {where}, {sentence}", where=where, sentence=text)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import ModelError
+from ..language import later, tr, tr_later
 from .calling import TIME_LIMIT, Answer, Answers, call_on_cases, call_once, is_stubs
 from .exercise import Case, Exercise, Misconception
 from .faults import fault, objection
@@ -15,13 +16,14 @@ from .limits import INTERRUPTED, MEMORY_FULL, TIME, Printed, run, undisturbed
 from .result import FAILED, NOT_ATTEMPTED, PASSED, PROBLEM, CheckResult
 from .showing import is_tensor, two_texts, value_text
 
+ALL_PUBLIC = later("All {n} public checks passed.")
 NO_ANSWER = (ModelError, OSError, ImportError, MemoryError)  # what a right solution never raises on purpose
 ENDS = {
-    TIME: "the time was over",
-    MEMORY_FULL: "it took too much memory",
-    INTERRUPTED: "you interrupted it",
-    "output": "it printed far too much",
-    "crash": "Python itself came to an end",
+    TIME: later("the time was over"),
+    MEMORY_FULL: later("it took too much memory"),
+    INTERRUPTED: later("you interrupted it"),
+    "output": later("it printed far too much"),
+    "crash": later("Python itself came to an end"),
 }
 PLAIN = (type(None), bool, int, float, str, bytes, list, tuple, dict, set)  # two of these, or two tensors, compare
 FEWEST_WRONG = 2  # wrong answers by which a misconception may be recognised where other cases are left out
@@ -49,11 +51,11 @@ def judge(
     seconds: float,
     notes: tuple[str, ...] = (),
     *,
-    checks: str = "public checks",
+    passed: str = ALL_PUBLIC,
 ) -> CheckResult:
     """Say how far answers are right. expected: those of the reference, to as many cases as were answered, or more.
 
-    seconds: how long it was given. checks: what the cases are called where all came out right.
+    seconds: how long it was given. passed: the sentence where all came out right, about {n} cases.
     """
     if came.answers and is_stubs(came.answers[0].error) and not came.answers[0].unwritten:
         return not_attempted(exercise, len(cases))
@@ -61,35 +63,41 @@ def judge(
     faults = [fault(exercise, right, answer) for right, answer in zip(expected, came.answers, strict=True)]
     n_passed = sum(found is None for found in faults)
     if n_passed == len(cases):
-        sentence = f"All {len(cases)} {checks} passed."
-        return CheckResult(exercise.id, exercise.title, PASSED, sentence, n_passed, len(cases), notes=notes)
+        sentence = tr_later(passed, n=len(cases))
+        return CheckResult(exercise.id, title_of(exercise), PASSED, sentence, n_passed, len(cases), notes=notes)
     first = next((place for place, found in enumerate(faults) if found), None)
     if first is None:
         return _unfinished(exercise, cases, came, notes, seconds)
     if came.ended:
-        notes = (*notes, f"It was stopped after {len(came.answers)} checks: {ENDS[came.ended]}.")
+        why = tr_later(ENDS[came.ended])
+        notes = (*notes, tr("It was stopped after {n} checks: {why}.", n=len(came.answers), why=why))
     known = _known(exercise, cases, expected, came.answers) if len(came.answers) == len(cases) else None
     right, wrong = _both_texts(expected[first], came.answers[first])
     return CheckResult(
         exercise.id,
-        exercise.title,
+        title_of(exercise),
         FAILED,
-        f"{n_passed} of {len(cases)} checks came out right. {faults[first]}",
+        f"{tr('{n} of {total} checks came out right.', n=n_passed, total=len(cases))} {faults[first]}",
         n_passed,
         len(cases),
         call=exercise.call_text(cases[first]),
         expected=right,
         got=wrong,
-        case_note=cases[first].note,
+        case_note=tr_later(cases[first].note),
         misconception=known.name if known else "",
-        hints=(known.hint,) if known else (),
+        hints=(tr_later(known.hint),) if known else (),
         notes=notes,
     )
 
 
 def problem(exercise: Exercise, sentence: str) -> CheckResult:
     """The result where nothing could be tried."""
-    return CheckResult(exercise.id, exercise.title, PROBLEM, sentence, 0, len(exercise.cases()))
+    return CheckResult(exercise.id, title_of(exercise), PROBLEM, sentence, 0, len(exercise.cases()))
+
+
+def title_of(exercise: Exercise) -> str:
+    """The title of an exercise in the present language."""
+    return tr_later(exercise.title)
 
 
 def _known(exercise, cases, expected, answers):
@@ -135,8 +143,11 @@ def _is_untouched(function):
 
 def not_attempted(exercise: Exercise, n_cases: int) -> CheckResult:
     """The result where nothing was written yet."""
-    todo = f"Write `{exercise.name}` where `# YOUR CODE HERE` stands (remove the `raise` line), and run both cells."
-    return CheckResult(exercise.id, exercise.title, NOT_ATTEMPTED, todo, 0, n_cases)
+    todo = tr(
+        "Write `{name}` where `# YOUR CODE HERE` stands (remove the `raise` line), and run both cells.",
+        name=exercise.name,
+    )
+    return CheckResult(exercise.id, title_of(exercise), NOT_ATTEMPTED, todo, 0, n_cases)
 
 
 def right_answers(exercise: Exercise, cases: Sequence[Case]) -> list[Answer]:
@@ -151,27 +162,46 @@ def right_answers(exercise: Exercise, cases: Sequence[Case]) -> list[Answer]:
 
 def _unfinished(exercise, cases, came, notes, seconds):
     """All finished checks were right, but time or memory was used up, or somebody stopped it (no failed try)."""
-    done = f"{len(came.answers)} of {len(cases)} checks came out right"
-    if came.interrupted:
-        sentence = f"Stopped. {done} until then."
-    elif came.ended == MEMORY_FULL:
-        sentence = f"{done}; then it took more and more memory. Is there a list or a text that grows without end?"
-    elif came.last_call > seconds / 2:
-        sentence = f"{done}; then it did not come back within {came.last_call:.0f} s. Is there a loop that never ends?"
-    else:
-        sentence = f"{done}, but then {seconds:.0f} s were over: it is too slow. What does it do again and again?"
-    status, call = PROBLEM if came.interrupted else FAILED, exercise.call_text(cases[len(came.answers)])
     n_passed = len(came.answers)
-    return CheckResult(exercise.id, exercise.title, status, sentence, n_passed, len(cases), call=call, notes=notes)
+    status, call = PROBLEM if came.interrupted else FAILED, exercise.call_text(cases[n_passed])
+    sentence = _why_unfinished(came, seconds, {"n": n_passed, "total": len(cases)})
+    return CheckResult(exercise.id, title_of(exercise), status, sentence, n_passed, len(cases), call=call, notes=notes)
+
+
+def _why_unfinished(came, seconds, done):
+    if came.interrupted:
+        return tr("Stopped. {n} of {total} checks came out right until then.", **done)
+    if came.ended == MEMORY_FULL:
+        return tr(
+            "{n} of {total} checks came out right; then it took more and more memory. "
+            "Is there a list or a text that grows without end?",
+            **done,
+        )
+    if came.last_call > seconds / 2:
+        return tr(
+            "{n} of {total} checks came out right; then it did not come back within {seconds} s. "
+            "Is there a loop that never ends?",
+            seconds=f"{came.last_call:.0f}",
+            **done,
+        )
+    return tr(
+        "{n} of {total} checks came out right, but then {seconds} s were over: it is too slow. "
+        "What does it do again and again?",
+        seconds=f"{seconds:.0f}",
+        **done,
+    )
 
 
 def _notes(exercise, function, came):
     notes = answers_notes(exercise, came)
     if type(function) is types.FunctionType and function.__name__ == "<lambda>":
-        lambda_note = f"A lambda is fine; `def {exercise.signature}:` has room for more lines and a docstring."
+        lambda_note = tr(
+            "A lambda is fine; `def {signature}:` has room for more lines and a docstring.",
+            signature=exercise.signature,
+        )
         notes = (lambda_note, *notes)
     if came.stuck:
-        notes = (*notes, "It could not be stopped and still runs: restart the kernel before you go on.")
+        notes = (*notes, tr("It could not be stopped and still runs: restart the kernel before you go on."))
     return notes
 
 
@@ -179,11 +209,14 @@ def answers_notes(exercise: Exercise, came: Answers) -> tuple[str, ...]:
     """What is worth a remark, though it costs nothing."""
     notes = []
     if any(answer.printed and answer.value is not None for answer in came.answers):
-        notes.append("What it prints is not shown here, and does not count.")
+        notes.append(tr("What it prints is not shown here, and does not count."))
     if came.again is not None and _has_changed(exercise, came.answers[0], came.again):
         notes.append(
-            "Called twice with the same values, it gives two different answers. "
-            "Does it keep something from call to call (a list outside, a default such as `x=[]`), or draw at random?"
+            tr(
+                "Called twice with the same values, it gives two different answers. "
+                "Does it keep something from call to call (a list outside, a default such as `x=[]`), "
+                "or draw at random?"
+            )
         )
     return tuple(notes)
 
@@ -208,8 +241,10 @@ def _both_texts(expected, answer):
 
 def _answer_text(answer):
     if isinstance(answer.error, EOFError):
-        return "waits for input()"
-    return value_text(answer.value) if answer.error is None else f"raises {type(answer.error).__name__}"
+        return tr("waits for input()")
+    if answer.error is not None:
+        return tr("raises {error}", error=type(answer.error).__name__)
+    return value_text(answer.value)
 
 
 def _same(exercise, one, other):

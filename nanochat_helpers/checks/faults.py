@@ -8,6 +8,7 @@ import inspect
 import types
 from typing import Any
 
+from ..language import later, tr, tr_later
 from .calling import Answer, is_stubs
 from .comparing import difference
 from .exercise import Exercise
@@ -18,12 +19,20 @@ from .showing import kind, value_text
 PRINTED_SHOWN = 60
 # An answer that is no value yet, and what to say to it.
 UNFINISHED = {
-    types.CoroutineType: "`{name}` gives a coroutine, not a value: leave out `async`.",
-    types.AsyncGeneratorType: "`{name}` gives an asynchronous generator, not a value: leave out `async` and `yield`.",
-    types.GeneratorType: "`{name}` has a `yield`, so it gives a generator: collect the values, and `return` them.",
-    types.FunctionType: "It returned a function, not a value: is a pair of brackets () missing where it is called?",
-    types.BuiltinFunctionType: "It returned a function, not a value: is a pair of brackets () missing after its name?",
-    types.MethodType: "It returned a function, not a value: is a pair of brackets () missing after its name?",
+    types.CoroutineType: later("`{name}` gives a coroutine, not a value: leave out `async`."),
+    types.AsyncGeneratorType: later(
+        "`{name}` gives an asynchronous generator, not a value: leave out `async` and `yield`."
+    ),
+    types.GeneratorType: later(
+        "`{name}` has a `yield`, so it gives a generator: collect the values, and `return` them."
+    ),
+    types.FunctionType: later(
+        "It returned a function, not a value: is a pair of brackets () missing where it is called?"
+    ),
+    types.BuiltinFunctionType: later(
+        "It returned a function, not a value: is a pair of brackets () missing after its name?"
+    ),
+    types.MethodType: later("It returned a function, not a value: is a pair of brackets () missing after its name?"),
 }
 
 
@@ -31,11 +40,15 @@ def objection(exercise: Exercise, function: Any) -> str | None:
     """Why this cannot even be called, or None."""
     name = exercise.name
     if issubclass(type(function), type):
-        return f"`{name}` is a class, and a function is asked for: begin with `def {exercise.signature}:`."
+        return tr(
+            "`{name}` is a class, and a function is asked for: begin with `def {signature}:`.",
+            name=name,
+            signature=exercise.signature,
+        )
     if type(function) in (str, CheckResult) or not callable(function):
         return _no_function(exercise, function)
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        return f"`{name}` is defined with `async def`, so calling it does nothing yet: leave out `async`."
+        return tr("`{name}` is defined with `async def`, so calling it does nothing yet: leave out `async`.", name=name)
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -46,11 +59,19 @@ def objection(exercise: Exercise, function: Any) -> str | None:
 def _no_function(exercise, value):
     call = f'check("{exercise.id}", {exercise.name})'
     if type(value) is str:
-        return f"{value_text(value, 40)} is a text: write the function's name without quotes, `{call}`."
-    return (
-        f"`{exercise.name}` should be a function, but it is {kind(value)} ({value_text(value, 40)}). "
+        return tr(
+            "{text} is a text: write the function's name without quotes, `{call}`.",
+            text=value_text(value, 40),
+            call=call,
+        )
+    return tr(
+        "`{name}` should be a function, but it is {kind} ({value}). "
         "Was the name used for something else? Run the cell that begins with `def` again. "
-        f"Or was the function called in `check`? Then write `{call}`."
+        "Or was the function called in `check`? Then write `{call}`.",
+        name=exercise.name,
+        kind=kind(value),
+        value=value_text(value, 40),
+        call=call,
     )
 
 
@@ -59,14 +80,22 @@ def _wrong_parameters(exercise, signature):
     bare = [each.replace(annotation=each.empty, default=each.empty) for each in signature.parameters.values()]
     shown = str(signature.replace(parameters=bare, return_annotation=signature.empty))[1:-1]
     wanted = exercise.signature.partition("(")[2][:-1]
-    has = f"`{exercise.name}` has the parameters ({shown[:120]}), but it should have ({wanted})"
+    has = {"name": exercise.name, "found": shown[:120], "wanted": wanted}
     try:
         signature.bind(*exercise.parameters)
     except TypeError:
-        return f"{has}: mend the line that begins with `def`."
+        return tr(
+            "`{name}` has the parameters ({found}), but it should have ({wanted}): "
+            "mend the line that begins with `def`.",
+            **has,
+        )
     first = list(signature.parameters)[: len(exercise.parameters)]
     if first != list(exercise.parameters) and sorted(first) == sorted(exercise.parameters):
-        return f"{has}, in this order: mend the line that begins with `def`."
+        return tr(
+            "`{name}` has the parameters ({found}), but it should have ({wanted}), in this order: "
+            "mend the line that begins with `def`.",
+            **has,
+        )
     return None
 
 
@@ -77,17 +106,27 @@ def fault(exercise: Exercise, expected: Answer, answer: Answer) -> str | None:
     if answer.error is not None:
         return _raised(exercise, answer)
     if answer.changed:
-        also = " and returned None" if answer.value is None and expected.value is not None else ""
-        return (
-            f"It changes `{answer.changed}`{also}. That belongs to whoever called it: "
-            "work on a copy, and return the copy (of a list: `list(…)`; a dict: `dict(…)`; a tensor: `.clone()`)."
-        )
+        return _changed(answer, expected)
     if answer.value is None and expected.value is not None and answer.printed.strip():
         shown = " ".join(answer.printed.split())[:PRINTED_SHOWN]
-        return f"It printed `{shown}` and returned None: print only shows a value, `return` gives it back."
+        return tr(
+            "It printed `{shown}` and returned None: print only shows a value, `return` gives it back.", shown=shown
+        )
     if type(answer.value) is not type(expected.value) and type(answer.value) in UNFINISHED:
-        return UNFINISHED[type(answer.value)].format(name=exercise.name)
+        return tr_later(UNFINISHED[type(answer.value)], name=exercise.name)
     return _difference(exercise, expected.value, answer.value)
+
+
+def _changed(answer, expected):
+    if answer.value is None and expected.value is not None:
+        what = tr("It changes `{name}` and returned None.", name=answer.changed)
+    else:
+        what = tr("It changes `{name}`.", name=answer.changed)
+    advice = tr(
+        "That belongs to whoever called it: work on a copy, and return the copy "
+        "(of a list: `list(…)`; a dict: `dict(…)`; a tensor: `.clone()`)."
+    )
+    return f"{what} {advice}"
 
 
 def _difference(exercise, expected, got):
@@ -96,49 +135,64 @@ def _difference(exercise, expected, got):
             return compare(expected, got)
         except Exception as error:  # an answer of a strange type may break a comparison, but not the notebook
             broken = type(error).__name__
-    return f"The answer ({kind(got)}) cannot be compared: {broken}."
+    return tr("The answer ({kind}) cannot be compared: {error}.", kind=kind(got), error=broken)
 
 
 def _missing_error(wanted, answer):
     name = type(wanted).__name__
     if answer.error is None:
-        return f"Here it should raise {_a(name)}, but it returned {value_text(answer.value, 60)}."
+        value = value_text(answer.value, 60)
+        return tr("Here it should raise {error}, but it returned {value}.", error=_a(name), value=value)
     if isinstance(answer.error, type(wanted)):
         return None
-    return f"Here it should raise {_a(name)}, but it raised {_a(type(answer.error).__name__)}{_at(answer)}."
+    raised = f"{_a(type(answer.error).__name__)}{_at(answer)}"
+    return tr("Here it should raise {error}, but it raised {raised}.", error=_a(name), raised=raised)
 
 
 def _a(name):
-    return f"an {name}" if name[0] in "AEIOU" else f"a {name}"
+    return tr("an {error}", error=name) if name[0] in "AEIOU" else tr("a {error}", error=name)
 
 
 def _raised(exercise, answer):
     error = answer.error
     if is_stubs(error):
         if answer.unwritten:
-            return f"It calls `{answer.unwritten}`, which is still to be written (NotImplementedError): begin there."
-        return "A part is still to be written here (NotImplementedError): remove the `raise` line."
+            return tr(
+                "It calls `{name}`, which is still to be written (NotImplementedError): begin there.",
+                name=answer.unwritten,
+            )
+        return tr("A part is still to be written here (NotImplementedError): remove the `raise` line.")
     if isinstance(error, EOFError):
-        return f"It waits for somebody to type (input()){_at(answer)}: all it needs is in its parameters."
+        return tr(
+            "It waits for somebody to type (input()){place}: all it needs is in its parameters.", place=_at(answer)
+        )
     if isinstance(error, RecursionError):
-        way = f"`{exercise.name}` calls itself without end{_at(answer)}, or {DEPTH:,} times one within the other"
-        return f"{way}: when should it stop calling itself?"
+        return tr(
+            "`{name}` calls itself without end{place}, or {n:,} times one within the other: "
+            "when should it stop calling itself?",
+            name=exercise.name,
+            place=_at(answer),
+            n=DEPTH,
+        )
     if isinstance(error, SystemExit):
-        return f"It ends Python itself ({type(error).__name__}){_at(answer)}: use `return`."
+        return tr(
+            "It ends Python itself ({error}){place}: use `return`.", error=type(error).__name__, place=_at(answer)
+        )
     if isinstance(error, MemoryError):
-        return f"It asks for more memory than there is{_at(answer)}: what grows so large?"
+        return tr("It asks for more memory than there is{place}: what grows so large?", place=_at(answer))
     said = _message(error)
-    return f"It stopped with {type(error).__name__}{f': {said}' if said else ''}{_at(answer)}.{_advice(error, said)}"
+    what = f"{type(error).__name__}{f': {said}' if said else ''}{_at(answer)}"
+    return f"{tr('It stopped with {error}.', error=what)} {_advice(error, said)}".rstrip()
 
 
 def _advice(error, said):
     """What to do about an error whose own words do not help a beginner, or ""."""
     if isinstance(error, UnboundLocalError):
-        return " Does it get a value before this line, on every way through the function?"
+        return tr("Does it get a value before this line, on every way through the function?")
     if isinstance(error, NameError):
-        return " Is it spelled right, and did the cell that defines it run?"
+        return tr("Is it spelled right, and did the cell that defines it run?")
     if said.endswith("object is not callable"):
-        return " Was a name such as `sum` or `list` used for a value?"
+        return tr("Was a name such as `sum` or `list` used for a value?")
     return ""
 
 
@@ -150,7 +204,11 @@ def _message(error):
 
 
 def _at(answer):
-    """Where it happened: " (in line 3: `total = total + lenght`)"."""
+    """Where it happened: " (in line 3: `total = total + lenght`)". The line is that of `calling`."""
     place, _, code = answer.line.partition(": ")
-    shown = f": `{code}`" if code and "`" not in code else ""
-    return f" (in {place}{shown})" if place else ""
+    if not place:
+        return ""
+    number = place.removeprefix("line ")
+    if code and "`" not in code:
+        return " " + tr("(in line {number}: `{code}`)", number=number, code=code)
+    return " " + tr("(in line {number})", number=number)

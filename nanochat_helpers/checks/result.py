@@ -5,6 +5,7 @@ In: what `checking` decided. Out: a CheckResult. It decides nothing, and says no
 
 from dataclasses import dataclass
 
+from ..language import later
 from ..views.check import check_html, check_text
 
 PASSED, FAILED, NOT_ATTEMPTED, PROBLEM = "passed", "failed", "not attempted", "problem"
@@ -16,8 +17,8 @@ class CheckResult:
 
     status: "passed", "failed", "not attempted", or "problem" where nothing could be checked. sentence: what was found.
     n_passed of n_cases public cases came out right. call, expected, got: the first case that did not, as text.
-    misconception: the name of the misunderstanding that gives these very answers, or "". hints: from gentle to plain.
-    notes: remarks that cost nothing.
+    misconception: the name of the misunderstanding that gives these very answers, in English, or "". hints: from gentle
+    to plain. notes: remarks that cost nothing. All sentences are in the language in which it was made.
     """
 
     exercise_id: str
@@ -44,9 +45,10 @@ class CheckResult:
 
     @property
     def rows(self) -> list[tuple[str, str]]:
-        """The case that did not come out right, as pairs of a word and a text."""
-        pairs = [("call", self.call), ("note", self.case_note), ("expected", self.expected), ("got", self.got)]
-        return [(word, text) for word, text in pairs if text]
+        """The case that did not come out right, as pairs of an English word, for `tr_later`, and a text."""
+        words = (later("call"), later("note"), later("expected"), later("got"))
+        texts = (self.call, self.case_note, self.expected, self.got)
+        return [(word, text) for word, text in zip(words, texts, strict=True) if text]
 
     def __repr__(self) -> str:
         return check_text(self)

@@ -7,6 +7,8 @@ import sys
 import types
 from typing import Any
 
+from ..language import tr, tr_later
+
 SHOWN = 240  # characters of a value that are shown
 WRITTEN = 20_000  # characters of two values in which the place where they part is looked for
 
@@ -41,10 +43,17 @@ KINDS = {
     type(...): "an Ellipsis (...)",
     type(None): "None",
 }
+OTHER_KINDS = ("a tensor", "a numpy array", "a numpy number", "a parameter of a model")
 
 
 def kind(value: Any) -> str:
-    """What a value is, in words: "a list", "a tensor", "a number"."""
+    """What a value is, in words of the present language: "a list", "a tensor", "a number"."""
+    found = english_kind(value)
+    return tr_later(found) if found else tr("something of type {name}", name=type(value).__name__)
+
+
+def english_kind(value: Any) -> str:
+    """What a value is, in English, one of KINDS and OTHER_KINDS; or "", where there is no word for it."""
     its_type = type(value)
     if is_tensor(value):
         return "a tensor"
@@ -52,9 +61,7 @@ def kind(value: Any) -> str:
         return KINDS[its_type]
     if its_type.__module__ == "numpy":
         return "a numpy array" if its_type.__name__ == "ndarray" else "a numpy number"
-    if its_type.__module__ == "torch.nn.parameter":
-        return "a parameter of a model"
-    return f"something of type {its_type.__name__}"
+    return "a parameter of a model" if its_type.__module__ == "torch.nn.parameter" else ""
 
 
 def is_tensor(value: Any) -> bool:
@@ -108,13 +115,14 @@ def _written(value, room, depth=0):
     if its_type in (types.FunctionType, types.BuiltinFunctionType):
         return value.__name__
     if its_type in (str, bytes):
-        return repr(value[:room]) + (f" … ({len(value):,} characters)" if len(value) > room else "")
+        cut = " " + tr("… ({n:,} characters)", n=len(value)) if len(value) > room else ""
+        return repr(value[:room]) + cut
     if its_type in (list, tuple, set, frozenset, dict) and value and depth < 20:
         return _entries_written(value, room, depth)
     try:
         return _tensor_text(value) if is_tensor(value) else repr(value)
     except Exception as error:
-        return f"a {its_type.__name__} that cannot be shown ({type(error).__name__})"
+        return tr("a {type} that cannot be shown ({error})", type=its_type.__name__, error=type(error).__name__)
 
 
 def _entries_written(value, room, depth):
@@ -127,7 +135,7 @@ def _entries_written(value, room, depth):
         parts.append(part)
         used += len(part) + 2
         if used >= room and len(parts) < len(value):
-            parts.append(f"… {len(value) - len(parts):,} more")
+            parts.append(tr("… {n:,} more", n=len(value) - len(parts)))
             break
     start, end = signs[type(value)]
     return start + ", ".join(parts) + ("," if type(value) is tuple and len(value) == 1 else "") + end
@@ -139,5 +147,5 @@ def _tensor_text(tensor):
     tensor = tensor.detach()
     values = [tensor.item()] if tensor.ndim == 0 else tensor[:12].tolist()
     shown = ", ".join(f"{number:.6g}" for number in values)
-    rest = f", … {len(tensor) - 12:,} more" if tensor.ndim and len(tensor) > 12 else ""
+    rest = ", " + tr("… {n:,} more", n=len(tensor) - 12) if tensor.ndim and len(tensor) > 12 else ""
     return f"tensor({shown})" if tensor.ndim == 0 else f"tensor([{shown}{rest}])"

@@ -8,6 +8,7 @@ from random import Random
 
 from ... import history
 from ...errors import ContextError
+from ...language import tr
 from ...tokens import common_prefix_length
 from ..comparing import difference
 from ..exercise import Case, Exercise, Misconception
@@ -48,11 +49,12 @@ def _same_messages(expected, got):
     found = difference(expected, got)
     if found is None or not are_messages(got) or _first_words(expected) == _first_words(got):
         return found
-    return f"It should keep {_first_words(expected)}, but it keeps {_first_words(got)}."
+    kept = {"wanted": _first_words(expected), "found": _first_words(got)}
+    return tr("It should keep {wanted}, but it keeps {found}.", **kept)
 
 
 def _first_words(messages):
-    return ", ".join(message["content"].partition(" ")[0] for message in messages) or "nothing"
+    return ", ".join(message["content"].partition(" ")[0] for message in messages) or tr("nothing")
 
 
 # --- 06.1 what a conversation costs

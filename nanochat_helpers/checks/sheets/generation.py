@@ -6,6 +6,7 @@ The references are small functions of their own, and `stopping.StopStringWatch` 
 import random
 from collections.abc import Callable
 
+from ...language import tr
 from ...stopping import StopStringWatch
 from ..comparing import difference, value_text
 from ..exercise import Case, Exercise, Misconception
@@ -17,7 +18,8 @@ def _show_with_toy(name: str, *names: str) -> Callable[..., str]:
 
     def show(rows, *rest):
         pairs = ", ".join(f"{each}={value_text(value)}" for each, value in zip(names, rest, strict=True))
-        return f"{name}(toy model with the rows {value_text(rows)}, {pairs})"
+        model = tr("toy model with the rows {rows}", rows=value_text(rows))
+        return f"{name}({model}, {pairs})"
 
     return show
 
@@ -301,7 +303,9 @@ def _length_first(next_token_probs, input_ids, needles, end_ids):
 
 def _pair_difference(expected, got):
     if type(got) is list and type(expected) is tuple:
-        return "It should return two things: `return new_ids, finish_reason`. (Without brackets: that makes a tuple.)"
+        return tr(
+            "It should return two things: `return new_ids, finish_reason`. (Without brackets: that makes a tuple.)"
+        )
     return difference(expected, got)
 
 

@@ -8,6 +8,7 @@ import re
 from random import Random
 
 from ... import extraction, postprocess
+from ...language import tr
 from ..comparing import difference, value_text
 from ..exercise import Case, Exercise, Misconception
 from ..toys.postprocessing import make_edit, with_edits
@@ -394,13 +395,18 @@ def _only_once(text):
 def _same_number(expected, got):
     """Compare two answers of which None may be a right one."""
     if got is None and expected is not None:
-        return f"It should be {value_text(expected)}, but it is None, as if no number were clear."
+        return tr("It should be {wanted}, but it is None, as if no number were clear.", wanted=value_text(expected))
     if expected is None and got is not None:
-        return f"It should be None, but it is {value_text(got)}."
+        return tr("It should be None, but it is {found}.", found=value_text(got))
+    numbers = {"wanted": str(expected), "found": str(got)}
     if type(expected) is int and type(got) is float and expected == got:
-        return f"It should be {expected}, an int, but it is {got}, a float: the number has no decimal point."
+        return tr(
+            "It should be {wanted}, an int, but it is {found}, a float: the number has no decimal point.", **numbers
+        )
     if type(expected) is float and type(got) is int:
-        return f"It should be {expected}, a float, but it is {got}, an int: the number has a decimal point."
+        return tr(
+            "It should be {wanted}, a float, but it is {found}, an int: the number has a decimal point.", **numbers
+        )
     return difference(expected, got)
 
 
@@ -561,11 +567,10 @@ def _same_text_and_record(expected, got):
     """Compare first the texts, then the records, and say which of them differs."""
     if type(got) is not tuple or len(got) != 2:
         return difference(expected, got)
-    for what, one, other in zip(("clean text", "record"), expected, got, strict=True):
-        found = difference(one, other)
-        if found:
-            return f"The {what} is not right. {found}"
-    return None
+    if found := difference(expected[0], got[0]):
+        return f"{tr('The clean text is not right.')} {found}"
+    found = difference(expected[1], got[1])
+    return f"{tr('The record is not right.')} {found}" if found else None
 
 
 def _clean_case(rng: Random) -> tuple:

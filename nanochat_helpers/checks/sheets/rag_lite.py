@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from ...language import tr
 from ..comparing import difference
 from ..exercise import Case, Exercise, Misconception
 
@@ -244,7 +245,7 @@ def _places_difference(expected: Any, got: Any) -> str | None:
     """As `difference`, but numbers such as 0.9 are no whole numbers that went wrong: they are the scores."""
     found = difference(expected, got)
     if found and type(got) is list and any(type(entry) is float and entry % 1 for entry in got):
-        return "There are scores in your list. It should hold their places: whole numbers, counted from 0."
+        return tr("There are scores in your list. It should hold their places: whole numbers, counted from 0.")
     return found
 
 

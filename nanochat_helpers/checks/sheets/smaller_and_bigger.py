@@ -4,6 +4,7 @@ import math
 import random
 from typing import Any
 
+from ...language import tr
 from ..comparing import difference
 from ..exercise import Case, Exercise, Misconception
 
@@ -159,7 +160,7 @@ def _codes_difference(expected: Any, got: Any) -> str | None:
     """As `difference`, but it does not offer int(…) for weights, or for steps that are not rounded."""
     found = difference(expected, got)
     if found and type(got) is list and {type(entry) for entry in got} in ({float}, {int, float}) and got != expected:
-        return (
+        return tr(
             "A code is a whole number: the number of the nearest level. What is in your list: weights, or how many "
             "steps they are above the lowest, not rounded yet?"
         )

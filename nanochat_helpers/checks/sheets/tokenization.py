@@ -7,6 +7,7 @@ import codecs
 from collections import Counter
 
 from ... import bpe
+from ...language import tr
 from ..comparing import value_text
 from ..exercise import Case, Exercise, Misconception
 from ..toys.tokenization import as_bytes, with_bytes, with_pair, with_words
@@ -155,6 +156,11 @@ def _survives_case(rng):
     return lost, ["[unknown]", *known]
 
 
+def _show_survives(text, words):
+    with_it = tr("with a tokenizer that knows {words}", words=", ".join(words[1:]))
+    return f"survives(text={text!r}, tokenizer) {with_it}"
+
+
 SURVIVES = Exercise(
     id="01.2",
     title="There and back",
@@ -171,7 +177,7 @@ SURVIVES = Exercise(
     ),
     random_case=_survives_case,
     call=with_words,
-    show=lambda text, words: f"survives(text={text!r}, tokenizer) with a tokenizer that knows {', '.join(words[1:])}",
+    show=_show_survives,
     misconceptions=(
         Misconception(
             "said True for every text",

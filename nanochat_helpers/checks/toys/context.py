@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from ...language import tr
+
 WRAPPING = 5  # tokens around each message
 REPLY_BEGINS = 4  # tokens at the end of a prompt
 
@@ -15,14 +17,14 @@ def are_messages(value: Any) -> bool:
 def count_words(text: str) -> int:
     """How many words a text has."""
     if type(text) is not str:
-        raise TypeError('count takes a text, such as message["content"]')
+        raise TypeError(tr('count takes a text, such as message["content"]'))
     return len(text.split())
 
 
 def count_letters(text: str) -> int:
     """How many letters a text has, and other signs that are no spaces."""
     if type(text) is not str:
-        raise TypeError('count takes a text, such as message["content"]')
+        raise TypeError(tr('count takes a text, such as message["content"]'))
     return len(text.replace(" ", ""))
 
 
@@ -37,7 +39,7 @@ def with_count(function: Callable[..., Any], messages: list[dict], count: str) -
 def count_tokens(messages: list[dict]) -> int:
     """The length of a whole prompt: its words, and the beginning of the reply."""
     if not are_messages(messages):
-        raise TypeError("count_tokens takes a list of messages, such as [message]")
+        raise TypeError(tr("count_tokens takes a list of messages, such as [message]"))
     return REPLY_BEGINS + sum(len(message["content"].split()) for message in messages)
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 
+from ...language import tr
+
 PATIENCE = 60  # questions that a toy answers; no right loop here asks half as many
 
 
@@ -16,9 +18,9 @@ def toy_model(rows: list[list[float]]) -> Callable[[list[int]], torch.Tensor]:
         nonlocal questions
         questions += 1
         if isinstance(ids, int):
-            raise TypeError("a model takes the list of all ids so far, not a single id")
+            raise TypeError(tr("a model takes the list of all ids so far, not a single id"))
         if questions > PATIENCE:
-            raise RuntimeError(f"the model was asked more than {PATIENCE} times; when does the loop end?")
+            raise RuntimeError(tr("the model was asked more than {n} times; when does the loop end?", n=PATIENCE))
         return torch.tensor(rows[int(sum(ids)) % len(rows)], dtype=torch.float32)
 
     return answer

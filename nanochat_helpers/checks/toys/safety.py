@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Iterator
 from time import thread_time
 
+from ...language import tr
+
 TOO_LONG = 0.016  # seconds in a text of some 30 characters: a safe pattern needs a thousandth of that
 ROW = re.compile(r"(\d)\1{9,}")
 
@@ -18,14 +20,14 @@ def found(function: Callable[[], str | re.Pattern | None], text: str) -> list[st
     if pattern is None:
         return None
     if not isinstance(pattern, str | re.Pattern):
-        raise TypeError(f"the pattern should be a text, not {pattern!r:.40}")
+        raise TypeError(tr("the pattern should be a text, not {pattern}", pattern=f"{pattern!r:.40}"))
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"the pattern is not valid: {error}") from None
+        raise ValueError(tr("the pattern is not valid: {error}", error=error)) from None
     for shorter in _with_shorter_row(text):
         if all(_seconds(compiled, shorter) > TOO_LONG for _ in range(2)):  # once may be Python tidying its memory
-            raise TimeoutError("this pattern tries far too many ways here, and each further digit doubles them")
+            raise TimeoutError(tr("this pattern tries far too many ways here, and each further digit doubles them"))
     return [match[0] for match in compiled.finditer(text)]
 
 
