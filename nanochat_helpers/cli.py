@@ -474,5 +474,52 @@ def repository(
         typer.echo("\n" + links.hub_links(hub, Path(folder)))
 
 
+@app.command(epilog="Example: nanochat slides 04 --out decks/")
+def slides(
+    out: Annotated[str, typer.Option(metavar="FOLDER", help="Where the slides go: one HTML file a lesson.")],
+    lessons: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="LESSON...", help="Numbers, names or files, such as 04. Without one, all lessons."),
+    ] = None,
+    folder: FolderOption = ".",
+) -> None:
+    """Make slides of lessons, with all pictures and the teacher's notes, in files that need no network."""
+    from pathlib import Path
+
+    from .publishing.command import make_slides
+
+    raise typer.Exit(make_slides(lessons or [], Path(out), typer.echo, folder=Path(folder)))
+
+
+@app.command(epilog="Example: nanochat bundle --out stick/nanochat --system windows-amd64 --python 3.12")
+def bundle(
+    out: Annotated[str, typer.Option(metavar="FOLDER", help="Where it goes: a new folder, or an earlier bundle.")],
+    system: Annotated[
+        list[str] | None,
+        typer.Option(help="linux-x86_64, linux-aarch64, macos-arm64, windows-amd64; may be repeated. [this one]"),
+    ] = None,
+    python: Annotated[
+        list[str] | None, typer.Option(metavar="VERSION", help="3.11, 3.12 or 3.13; may be repeated. [this one]")
+    ] = None,
+    for_teacher: Annotated[
+        bool, typer.Option("--for-teacher", help="With the solutions, the answers and the lesson plans.")
+    ] = False,
+    folder: FolderOption = ".",
+) -> None:
+    """Make a folder for a room without internet: all packages, models and lessons, with an installer."""
+    from pathlib import Path
+
+    from .bundle import make_bundle
+
+    make_bundle(
+        Path(folder),
+        Path(out),
+        systems=system or (),
+        pythons=python or (),
+        for_teacher=for_teacher,
+        say=typer.echo,
+    )
+
+
 if __name__ == "__main__":
     main()

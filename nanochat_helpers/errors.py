@@ -20,6 +20,7 @@ NanoChatError
 ├── CheckError               a check did not pass where a grader runs the sheet; or the sheet does not exist
 ├── RepositoryError          a name of a repository cannot be used, or a folder is no copy of NanoChat's
 ├── SheetError               an exercise sheet has a mistake; names the sheet and the cell
+├── PublishingError          slides or a site cannot be made: a lesson is not there, or one of its cells fails
 ├── BundleError              a memory stick for a room without internet cannot be made as asked
 └── GradingError             a class cannot be graded as asked: a folder, a roster or a number is not what it should be
     ├── RejectedError        what one student handed in cannot be read; the others are graded
@@ -115,6 +116,10 @@ class SheetError(NanoChatError, ValueError):
 
 class BundleError(NanoChatError, ValueError):
     """A bundle for a room without internet cannot be made as asked."""
+
+
+class PublishingError(NanoChatError, ValueError):
+    """Slides or a site cannot be made as asked: a lesson is not there, or one of its cells fails."""
 
 
 class GradingError(NanoChatError, ValueError):

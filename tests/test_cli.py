@@ -42,6 +42,8 @@ COMMANDS = [
     ["sheets", "verify"],
     ["sheets", "list"],
     ["grade"],
+    ["bundle"],
+    ["slides"],
     ["repository"],
 ]
 

@@ -52,6 +52,7 @@ ORDER = [
     {"bots"},  # what is built with all of the above
     {"checks"},
     {"grading"},
+    {"publishing"},  # the lessons as slides and as a site
     {"serve"},
     {"doctor", "terminal"},  # two commands of `cli`
     {"cli"},

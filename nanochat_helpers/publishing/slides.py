@@ -1,0 +1,96 @@
+"""A lesson as slides: one HTML file with all in it, made by nbconvert from the notebook itself.
+
+In: a notebook with its outputs (`execute`). Out: the text of the page. Which cell begins a page says the notebook.
+"""
+
+import re
+from pathlib import Path
+
+from nbconvert.exporters import SlidesExporter
+from nbformat import NotebookNode
+
+from ..errors import PublishingError
+from ..repository import colab_url, github_url
+from .execute import executed
+
+DATA = Path(__file__).parents[1] / "data"
+LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s]+)(?=\))")
+
+
+def slides(path: Path, *, any_package: bool = False) -> str:
+    """The slides of a lesson as one HTML file that loads nothing. Runs the lesson if that was not done yet."""
+    notebook = prepared(executed(path, any_package=any_package))
+    exporter = SlidesExporter(
+        template_name="slides",
+        extra_template_basedirs=[str(DATA)],
+        embed_images=True,
+        exclude_anchor_links=True,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+    )
+    deck = {"title": title(notebook), "live": colab_url(f"notebooks/{path.name}")}
+    resources = {"deck": deck, "metadata": {"name": path.stem, "path": str(path.resolve().parent)}}
+    return exporter.from_notebook_node(notebook, resources)[0]
+
+
+def prepared(notebook: NotebookNode) -> NotebookNode:
+    """The cells that slides show, notes first on their page, links as addresses that lead somewhere from anywhere."""
+    pages = _pages([cell for cell in notebook.cells if _is_shown(cell)])
+    if not pages:
+        raise PublishingError("No cell of this notebook begins a slide: give one the slide type slide.")
+    pages[0][0].metadata.title_page = True
+    for page in pages:
+        page[-1].metadata.live_link = _live_link(page)
+    notebook.cells = [cell for page in pages for cell in page]
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = LINK.sub(lambda found: _address(found[1]), cell.source)
+    return notebook
+
+
+def slide_type(cell: NotebookNode) -> str:
+    """What a cell is in the slides: slide, subslide, fragment, notes, skip, or "-" for what goes on."""
+    return cell.metadata.get("slideshow", {}).get("slide_type") or "-"
+
+
+def title(notebook: NotebookNode) -> str:
+    """The first heading of a notebook, without its marks."""
+    heading = re.search(r"^# +(.+)$", "\n".join(cell.source for cell in notebook.cells), re.MULTILINE)
+    return re.sub(r"[*_`]", "", heading[1]).strip() if heading else "NanoChat"
+
+
+def _is_shown(cell):
+    return slide_type(cell) != "skip" and "remove-cell" not in cell.metadata.get("tags", [])
+
+
+def _pages(cells):
+    """The cells page by page, the notes of each right after its first cell: they belong to all of it."""
+    pages = []
+    for cell in cells:
+        if not pages or slide_type(cell) in ("slide", "subslide"):
+            pages.append([])
+        pages[-1].append(cell)
+    return [[page[0], *sorted(page[1:], key=lambda cell: slide_type(cell) != "notes")] for page in pages]
+
+
+def _live_link(page):
+    if page[0].metadata.get("title_page"):
+        return "Open this lesson live"
+    outputs = [output for cell in page if cell.cell_type == "code" for output in cell.outputs]
+    return "Move it yourself: open this lesson live" if any(_is_live(output) for output in outputs) else ""
+
+
+def _is_live(output):
+    return output.get("metadata", {}).get("live", False)
+
+
+def _address(link: str) -> str:
+    """Where a link of a lesson leads for somebody who has only the slides."""
+    name, hash_sign, anchor = link.partition("#")
+    inside = (Path("/notebooks") / name).as_posix()
+    parts = [part for part in Path(inside).parts[1:] if part != "."]
+    while ".." in parts:
+        place = parts.index("..")
+        del parts[max(place - 1, 0) : place + 1]
+    path = "/".join(parts)
+    return (colab_url(path) if path.endswith(".ipynb") else github_url(path)) + hash_sign + anchor
