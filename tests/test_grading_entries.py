@@ -104,7 +104,7 @@ def test_too_many_files_of_one_student_are_that_students_problem(tmp_path, monke
     )
     found = list_entries(tmp_path)
     assert len([each for each in found if each.parts[0] == "ben" and each.kind == NOTEBOOK]) == 5
-    assert [each.note for each in found if each.note] == [entries.TOO_MANY]
+    assert [each.note for each in found if each.note] == [entries.TOO_MANY.format(n=entries.MAX_FILES)]
     assert [(each.parts, each.problem) for each in found if each.problem] == [
         (("cleo",), "the zip holds more than 5 files")
     ]

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import GradingError
+from ..language import later
 from .grades import INFRA_ERROR, MISSING, REJECTED, Grade, status_of
 from .master import Master
 from .reports.questions import COLUMNS, FILE
@@ -24,7 +25,7 @@ def read_points(out: Path, master: Master) -> Points:
     if not path.exists():
         return {}
     most = {each.number: each.max_points for each in master.questions}
-    (_, header), *rows = read_rows(path, "The table") or [(1, [])]
+    (_, header), *rows = read_rows(path, later("The table")) or [(1, [])]
     if tuple(header[:3]) != COLUMNS[:3]:
         raise GradingError(f"The table {path} should begin with the columns student, question, points: put them back.")
     points = {}

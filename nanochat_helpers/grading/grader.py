@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..checks.calling import Answer, Answers, changed, is_stubs
-from ..checks.diagnosis import answers_notes, judge, not_attempted, right_answers
+from ..checks.diagnosis import answers_notes, judge, not_attempted, right_answers, title_of
 from ..checks.exercise import Case, Exercise, call_directly
 from ..checks.result import FAILED, NOT_ATTEMPTED, PROBLEM, CheckResult
 from ..errors import RejectedError
+from ..language import later, tr, tr_later
 from .answers import Code, HandedIn, cells_for, take_answers
 from .grades import INFRA_ERROR, REJECTED, ExerciseGrade, Grade, status_of
 from .master import Master
@@ -19,6 +20,8 @@ from .sandbox import DONE, INFRA, Limits, Outcome, Sandbox, Task
 from .sheets import source
 from .words import Words, as_sentence, too_long, without_addresses
 
+ALL_PASSED = later("All {n} checks passed.")
+NOTHING_TRIED = later("Nothing could be tried.")
 TRIES = 2  # a fault of the grader may be gone at the second try
 HIDDEN = "nanochat_helpers.checks.sheets"  # the references and their relatives
 
@@ -83,7 +86,8 @@ class Grader:
             outcome = self._sandbox.run(task)
             if outcome.ended != INFRA and not (left and self._was_not_let_run(outcome)):
                 return self._judge(exercise, handed_in, codes, outcome)
-        sentence = f"This exercise could not be graded: the grader itself failed ({outcome.said or 'no reason given'})."
+        why = outcome.said or tr("no reason given")
+        sentence = tr("This exercise could not be graded: the grader itself failed ({why}).", why=why)
         return _result(exercise, PROBLEM, sentence, len(cases))
 
     def _was_not_let_run(self, outcome: Outcome) -> bool:
@@ -102,7 +106,7 @@ class Grader:
             return not_attempted(exercise, len(cases))
         expected = self._right(exercise)
         came = _answers(exercise, cases, outcome)
-        result = judge(exercise, cases, expected, came, self.limits.seconds, (), checks="checks")
+        result = judge(exercise, cases, expected, came, self.limits.seconds, (), passed=ALL_PASSED)
         if came.ended and not result.expected:  # all that came until then was right
             result = replace(result, status=FAILED, sentence=_join(result, words.why_it_ended(), came))
         noted = replace(words.explained(result, came), notes=(*words.notes(), *answers_notes(exercise, came)))
@@ -125,12 +129,13 @@ def ungraded(master: Master, student: str, status: str, reason: str, where: str 
     return Grade(student, status, master.number, _nothing(master, kind, reason), master.questions, (reason,), where)
 
 
-def _nothing(master, status=NOT_ATTEMPTED, sentence="Nothing could be tried."):
+def _nothing(master, status=NOT_ATTEMPTED, sentence=""):
+    sentence = sentence or tr_later(NOTHING_TRIED)
     return tuple(ExerciseGrade(_result(each, status, sentence, 0), each.points) for each in master.exercises)
 
 
 def _result(exercise, status, sentence, n_cases):
-    return CheckResult(exercise.id, exercise.title, status, sentence, 0, n_cases)
+    return CheckResult(exercise.id, title_of(exercise), status, sentence, 0, n_cases)
 
 
 # --- what the sandbox is told
@@ -170,5 +175,7 @@ def _changed(exercise, case, args):
 
 
 def _join(result, why, came):
-    done = f"{result.n_passed} of {result.n_cases} checks came out right"
-    return f"{done}, then it ended: {why}" if came.answers else as_sentence(why)
+    if not came.answers:
+        return as_sentence(why)
+    done = {"n": result.n_passed, "total": result.n_cases}
+    return tr("{n} of {total} checks came out right, then it ended: {why}", why=why, **done)

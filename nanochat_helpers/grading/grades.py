@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ..checks.result import PASSED, PROBLEM, CheckResult
+from ..language import tr, tr_later
 
 GRADED, REVIEW, REJECTED, MISSING, INFRA_ERROR = "graded", "review", "rejected", "missing", "infra_error"
 
@@ -86,7 +87,11 @@ class Grade:
     @property
     def remarks(self) -> tuple[str, ...]:
         """The notes, and which answers a teacher still has to read."""
-        unread = (f"{each.title}: a teacher reads the answer." for each in self.questions if each.is_unread)
+        unread = (
+            tr("{question}: a teacher reads the answer.", question=tr_later(each.title))
+            for each in self.questions
+            if each.is_unread
+        )
         return (*self.notes, *unread)
 
     @property

@@ -12,14 +12,23 @@ from dataclasses import replace
 from ..checks.calling import Answers
 from ..checks.exercise import Exercise
 from ..checks.result import FAILED, CheckResult
-from .answers import Code, HandedIn
+from ..language import later, tr, tr_later
+from .answers import Code, HandedIn, shown_label
 from .sandbox import Limits, Outcome, Problem
 from .sandbox.child import TOO_LARGE
 
 LONGEST = 300_000  # characters of code, all cells of an exercise together
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 NO_MEMORY = re.compile("(?i)can('t|not) allocate memory")
-TOO_LARGE_SAID = "The answer is too large to be looked at, or it holds itself. What grows so large?"
+TOO_LARGE_SAID = later("The answer is too large to be looked at, or it holds itself. What grows so large?")
+TOO_LARGE_SHOWN = later("a value that is too large to be looked at")
+WHY = {  # why it ended before all cases were answered
+    "time": later("it took over {seconds} s. Is there a loop that never ends, or something slow?"),
+    "memory": later("it took over {memory:,} MB of memory. What grows so large?"),
+    "output": later("it printed far too much, and was stopped. Is there a `print` in a loop that never ends?"),
+    "crash": later("Python itself came to an end in the middle. Is there an `os._exit`, or a call that crashes?"),
+}
+STOPPED = later("it stopped in the middle.")
 ENDS_PYTHON = ("SystemExit", "KeyboardInterrupt", "GeneratorExit")
 
 
@@ -37,34 +46,30 @@ class Words:
         """Why the function could not be called at all, or ""."""
         found, own = self.outcome.found, self._own_problem()
         if found is None:
-            return as_sentence(f"{self._where_it_ended()}{self.why_it_ended()}")
+            return as_sentence(self._where_it_ended())
         if own and own.error in ENDS_PYTHON:
-            return f"The answer cell ends Python itself{_at(own)}: take that line out."
+            return tr("The answer cell ends Python itself{place}: take that line out.", place=_at(own))
         if not found.get("there"):
             return self._not_there(found, own)
         said = found.get("objection")  # words of a process that is not trusted, so they do not stand alone
-        return f"It could not be called: {said}" if said else ""
+        return tr("It could not be called: {said}", said=said) if said else ""
 
     def why_it_ended(self) -> str:
         """Why it ended before all cases were answered."""
-        why = {
-            "time": f"it took over {self.limits.seconds} s. Is there a loop that never ends, or something slow?",
-            "memory": f"it took over {self.limits.memory_mb:,} MB of memory. What grows so large?",
-            "output": "it printed far too much, and was stopped. Is there a `print` in a loop that never ends?",
-            "crash": "Python itself came to an end in the middle. Is there an `os._exit`, or a call that crashes?",
-        }
-        return why.get(self.outcome.ended, "it stopped in the middle.")
+        why = WHY.get(self.outcome.ended, STOPPED)
+        return tr_later(why, seconds=self.limits.seconds, memory=self.limits.memory_mb)
 
     def explained(self, result: CheckResult, came: Answers) -> CheckResult:
         """A result with more words where an error has a reason that lies outside of the function."""
         if result.status == FAILED and result.got == TOO_LARGE["other"][2]:
-            return replace(result, sentence=result.sentence.partition(". ")[0] + f". {TOO_LARGE_SAID}")
+            sentence = result.sentence.partition(". ")[0] + f". {tr_later(TOO_LARGE_SAID)}"
+            return replace(result, sentence=sentence, got=tr_later(TOO_LARGE_SHOWN))
         error = next((answer.error for answer in came.answers if answer.error is not None), None)
         if result.status != FAILED or error is None:
             return result
         said = _said(error)
         if isinstance(error, MemoryError) or NO_MEMORY.search(said):
-            over = f"It took over {self.limits.memory_mb:,} MB of memory. What grows so large?"
+            over = tr("It took over {memory:,} MB of memory. What grows so large?", memory=self.limits.memory_mb)
             return replace(result, sentence=over, misconception="", hints=())
         if type(error) is NameError and (more := self._about_name(said)):
             return replace(result, sentence=f"{result.sentence} {more}")
@@ -75,7 +80,7 @@ class Words:
         own = self._own_problem()
         if own is None:
             return ()
-        return (f"After the function, the answer cell stops{_at(own)}: {_error(own)}.",)
+        return (tr("After the function, the answer cell stops{place}: {error}.", place=_at(own), error=_error(own)),)
 
     def _own_problem(self) -> Problem | None:
         """The first problem in a cell that belongs to this exercise."""
@@ -84,30 +89,53 @@ class Words:
 
     def _where_it_ended(self):
         place = self.outcome.last_cell
-        label = self.codes[place].label if 0 <= place < len(self.codes) else "the sheet"
-        return f"In {label}, before the function could be called, "
+        label = shown_label(self.codes[place]) if 0 <= place < len(self.codes) else tr("the sheet")
+        why = self.why_it_ended()
+        return tr("In {cell}, before the function could be called, {why}", cell=label, why=why)
 
     def _not_there(self, found, own):
         name, near = self.exercise.name, str(found.get("near") or "")[:60]
         if own and own.error in ("SyntaxError", "IndentationError", "TabError"):
-            return f"The answer cell is no Python yet{_at(own)}: {_stopped(own.said)} Nothing in this cell was run."
+            return tr(
+                "The answer cell is no Python yet{place}: {said} Nothing in this cell was run.",
+                place=_at(own),
+                said=_stopped(own.said),
+            )
         other = next((n for n, code in self.handed_in.answers.items() if f"def {name}(" in code), self.exercise.id)
         if other != self.exercise.id:
-            return f"`{name}` stands in the answer cell of {other}: move it into that of {self.exercise.id}."
-        if near:
-            return f"Expected a function `{name}`, found `{near}`; did you mean `{name}`? Then rename it."
-        if own:
-            return (
-                f"The answer cell stops before there is a function `{name}`{_at(own)}: {_error(own)}.{self._why(own)}"
+            return tr(
+                "`{name}` stands in the answer cell of {other}: move it into that of {exercise}.",
+                name=name,
+                other=other,
+                exercise=self.exercise.id,
             )
+        if near:
+            return tr(
+                "Expected a function `{name}`, found `{near}`; did you mean `{name}`? Then rename it.",
+                name=name,
+                near=near,
+            )
+        if own:
+            stops = tr(
+                "The answer cell stops before there is a function `{name}`{place}: {error}.",
+                name=name,
+                place=_at(own),
+                error=_error(own),
+            )
+            return f"{stops} {self._why(own)}".rstrip()
         others = ", ".join(f"`{str(other)[:40]}`" for other in found.get("others", [])[:3])
-        return f"Expected a function `{name}`, found {others or 'none'}: begin with `def {self.exercise.signature}:`."
+        return tr(
+            "Expected a function `{name}`, found {others}: begin with `def {signature}:`.",
+            name=name,
+            others=others or tr("none"),
+            signature=self.exercise.signature,
+        )
 
     def _why(self, problem):
         if problem.error == "NameError":
-            return f" {self._about_name(problem.said)}"
+            return self._about_name(problem.said)
         if problem.error == "EOFError":
-            return " It waits for somebody to type (input()), and here nobody does: take that line out."
+            return tr("It waits for somebody to type (input()), and here nobody does: take that line out.")
         return ""
 
     def _about_name(self, said):
@@ -116,13 +144,19 @@ class Words:
         broken = {problem.cell: problem for problem in self.outcome.problems}
         for place, code in enumerate(self.codes):
             if place in broken and code.exercise != self.exercise.id and f"def {name}(" in code.source:
-                return f"`{name}` stands in {code.label}, which stops itself{_at(broken[place])}: begin there."
+                return tr(
+                    "`{name}` stands in {cell}, which stops itself{place}: begin there.",
+                    name=name,
+                    cell=shown_label(code),
+                    place=_at(broken[place]),
+                )
         if name in self.handed_in.elsewhere:
-            return (
-                f"`{name}` stands in {self.handed_in.elsewhere[name]}, and only answer cells are graded: "
-                "put it into the answer cell."
+            return tr(
+                "`{name}` stands in {cell}, and only answer cells are graded: put it into the answer cell.",
+                name=name,
+                cell=self.handed_in.elsewhere[name],
             )
-        return "Does the sheet still work after “Restart and run all”? Only what stands in its cells then exists."
+        return tr("Does the sheet still work after “Restart and run all”? Only what stands in its cells then exists.")
 
 
 def too_long(codes: Sequence[Code]) -> str:
@@ -130,7 +164,7 @@ def too_long(codes: Sequence[Code]) -> str:
     size = sum(len(json.dumps(code.source)) for code in codes)
     if size <= LONGEST:
         return ""
-    return f"The code is far too long to be run: about {size:,} characters. What was pasted into it?"
+    return tr("The code is far too long to be run: about {n:,} characters. What was pasted into it?", n=size)
 
 
 def without_addresses(result: CheckResult) -> CheckResult:
@@ -154,7 +188,9 @@ def _at(problem):
     if problem.line is None:
         return ""
     number, code = problem.line
-    return f" (line {number}: `{code}`)" if code and "`" not in code else f" (line {number})"
+    if code and "`" not in code:
+        return " " + tr("(line {number}: `{code}`)", number=number, code=code)
+    return " " + tr("(line {number})", number=number)
 
 
 def _said(error):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ...checks.exercise import Exercise
+from ...language import later, tr, tr_later
 from ..grades import Question
 from ..master import Master
 from ..sheets import TEXT_STUB, role, source
@@ -16,10 +17,16 @@ from ..verify import NOT_RUN
 from .code_names import is_empty, names_in, same_code
 from .damage import Cell, read_cells
 from .matching import Handed, answer_name, check_name, grade_id, match, refuse_other_sheets, refuse_without_answers
-from .needed import ALWAYS, Code, needed_code
+from .needed import ALWAYS, Code, needed_code, shown_label
 from .tricks import imports_of, tricks_in
 
+__all__ = ["Code", "HandedIn", "cells_for", "shown_label", "take_answers"]
 SHOWN = 5  # names in a note
+LAST = later("The answer cell of {exercise} is there more than once, with different code: the last one counts.")
+LAST_DEFINING = later(
+    "The answer cell of {exercise} is there more than once, with different code: "
+    "the last one that defines `{name}` counts."
+)
 MOST_COPIES = 10  # of one answer cell; only a hostile notebook has more
 FENCE = re.compile(r"^[ \t]*+```.*$", re.MULTILINE)
 LOOKS_LIKE_CODE = re.compile(r"^[ \t]*+def[ \t]++\w++[ \t]*+\(", re.MULTILINE)
@@ -87,10 +94,15 @@ def _take(exercise: Exercise, handed: Handed, master: Master) -> _Taken:
     cell, code = (defining or written)[-1]
     notes = []
     if not all(same_code(code, other) for _, other in written):
-        which = f"the last one that defines `{exercise.name}`" if defining else "the last one"
-        notes.append(f"The answer cell of {exercise.id} is there more than once, with different code: {which} counts.")
+        which = LAST_DEFINING if defining else LAST
+        notes.append(tr_later(which, exercise=exercise.id, name=exercise.name))
     if cell.kind != "code":
-        notes.append(f"The answer cell of {exercise.id} is no code cell any more. Its code was graded all the same.")
+        notes.append(
+            tr(
+                "The answer cell of {exercise} is no code cell any more. Its code was graded all the same.",
+                exercise=exercise.id,
+            )
+        )
     return _Taken(code, True, tuple(notes))
 
 
@@ -102,13 +114,21 @@ def _taken_elsewhere(exercise, copies, handed, stub):
     ]
     written = [cell.source for cell in others[-MOST_COPIES:] if _is_written(cell.source, stub)]
     if written:
-        note = f"The answer cell of {exercise.id} holds no answer: another cell with `{exercise.name}` was taken."
+        note = tr(
+            "The answer cell of {exercise} holds no answer: another cell with `{name}` was taken.",
+            exercise=exercise.id,
+            name=exercise.name,
+        )
         return _Taken(written[-1], True, (note,))
     if copies:
         return _Taken(_code(copies[-1]), False)
     if others:
         return _Taken(others[-1].source, False)
-    note = f"The answer cell of {exercise.id} is gone, and no other cell defines `{exercise.name}`."
+    note = tr(
+        "The answer cell of {exercise} is gone, and no other cell defines `{name}`.",
+        exercise=exercise.id,
+        name=exercise.name,
+    )
     return _Taken("", False, (note,))
 
 
@@ -130,7 +150,10 @@ def _answered(question: Question, handed: Handed, master: Master) -> tuple[Quest
         task = _cell_before(question.id, master)
         below = [_without_stub(cell) for name in (task, question.id) for cell in handed.below.get(name, [])]
         return replace(question, answer="\n\n".join(text for text in below if text)), []
-    copied = f"The answer to {question.title} is there more than once, with different words: the last one counts."
+    copied = tr(
+        "The answer to {question} is there more than once, with different words: the last one counts.",
+        question=tr_later(question.title),
+    )
     return replace(question, answer=written[-1]), [copied] if len(set(written)) > 1 else []
 
 
@@ -148,7 +171,7 @@ def _answer_notes(taken, handed, master) -> Iterator[str]:
     if any(answer_name(each.id, master) in handed.known for each in master.exercises):
         yield from (note for each in taken.values() for note in each.notes)
     else:
-        yield "The marks of the answer cells are gone: the answers were found by the functions that they define."
+        yield tr("The marks of the answer cells are gone: the answers were found by the functions that they define.")
 
 
 def _check_notes(handed, master) -> Iterator[str]:
@@ -161,21 +184,29 @@ def _check_notes(handed, master) -> Iterator[str]:
             gone.append(exercise.id)
         elif not any(same_code(cell.source, f'check("{exercise.id}")') for cell in copies):
             changed.append(exercise.id)
-    for ids, what in ((gone, "deleted"), (changed, "changed")):
-        if ids and handed.known:
-            yield f"Check cells were {what} ({', '.join(ids)}). The sheet's own were used."
+    if gone and handed.known:
+        yield tr("Check cells were deleted ({exercises}). The sheet's own were used.", exercises=", ".join(gone))
+    if changed and handed.known:
+        yield tr("Check cells were changed ({exercises}). The sheet's own were used.", exercises=", ".join(changed))
 
 
 def _changed_notes(handed, master) -> Iterator[str]:
     """Which other cells of the sheet define something new, and whether the imports were changed."""
     for name, copy, cell in _changed(handed, master):
         added = sorted(_added(copy, cell))[:SHOWN]
-        unknown = (
-            f" What it defines now is not known there ({', '.join(f'`{each}`' for each in added)}):" if added else ""
-        )
-        advice = f"{unknown} write such lines into the answer cell that needs them." if added else ""
         if added or name == ALWAYS:
-            yield f"The sheet's cell `{name}` was changed. The sheet's own was used.{advice}"
+            changed = tr("The sheet's cell `{name}` was changed. The sheet's own was used.", name=name)
+            yield f"{changed} {_advice(added)}".rstrip()
+
+
+def _advice(added):
+    """What to do about names that a changed cell of the sheet defines."""
+    if not added:
+        return ""
+    return tr(
+        "What it defines now is not known there ({names}): write such lines into the answer cell that needs them.",
+        names=", ".join(f"`{each}`" for each in added),
+    )
 
 
 def _changed(handed: Handed, master: Master) -> Iterator[tuple[str, Cell, str]]:
@@ -203,9 +234,11 @@ def _elsewhere(taken, handed: Handed, master: Master) -> dict[str, str]:
     found = {}
     for cell, name, names in handed.defining:
         if name in answers:
-            where = f"another copy of the answer cell of {answers[name]}"
+            where = tr("another copy of the answer cell of {exercise}", exercise=answers[name])
+        elif name:
+            where = tr("the sheet's cell `{name}`, which you changed", name=name)
         else:
-            where = f"the sheet's cell `{name}`, which you changed" if name else "a cell of your own"
+            where = tr("a cell of your own")
         if cell.source not in graded and name not in NOT_RUN:
             found |= dict.fromkeys(names.binds - names_in(sheet.get(name, "")).binds, where)
     return dict(sorted(found.items()))
@@ -216,4 +249,8 @@ def _review_notes(taken, master) -> Iterator[str]:
     allowed = {full for code in _sheet_code(master).values() for full in imports_of(code)}
     for name, answer in taken.items():
         if found := tricks_in(answer.code, allowed):
-            yield f"A teacher should look at the answer to {name}, which uses what no exercise needs: {found}."
+            yield tr(
+                "A teacher should look at the answer to {exercise}, which uses what no exercise needs: {found}.",
+                exercise=name,
+                found=found,
+            )

@@ -10,23 +10,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import RejectedError
+from ...language import later, tr, tr_later
 
 LARGE = 5_000_000  # bytes from which the outputs are cut out before the file is read: that needs little memory
 MOST = 20_000_000  # bytes without outputs; a class writes some thousands
 MOST_TOKENS = 5_000_000  # texts and brackets of a file; 100 MB of printed lines have about half of them
 LONGEST_NUMBER = 400  # digits; no notebook has such numbers, and to read one takes time
 KINDS = ("code", "markdown", "raw")
-AGAIN = "Save the notebook and hand it in again."
+AGAIN = later("Save the notebook and hand it in again.")
 BEGINNINGS = {  # how a file begins, and what it is then
-    b"PK": "a zip archive, or a document of Word or Excel",
-    b"%PDF": "a PDF",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
-    b"\x1f\x8b": "a packed file",
-    b"{\\rtf": "a document of a word processor",
-    b"<!doctype": "a web page",
-    b"<html": "a web page",
-    b"<?xml": "a web page or an XML file",
+    b"PK": later("a zip archive, or a document of Word or Excel"),
+    b"%PDF": later("a PDF"),
+    b"\x89PNG": later("a picture"),
+    b"\xff\xd8\xff": later("a picture"),
+    b"\x1f\x8b": later("a packed file"),
+    b"{\\rtf": later("a document of a word processor"),
+    b"<!doctype": later("a web page"),
+    b"<html": later("a web page"),
+    b"<?xml": later("a web page or an XML file"),
 }
 # A key whose value is not needed and may be large; a whole text; a bracket.
 TOKENS = re.compile(
@@ -49,24 +50,32 @@ class Cell:
 def read_cells(raw: bytes) -> tuple[list[Cell], list[str]]:
     """The cells of a notebook of format 3 or 4, and a sentence for each damage. Raises RejectedError."""
     if not raw.strip(b"\0 \t\r\n"):
-        what = "holds nothing but blank space" if raw else "is empty"
-        raise RejectedError(f"The file {what}. {AGAIN}")
+        what = tr("The file holds nothing but blank space.") if raw else tr("The file is empty.")
+        raise RejectedError(_again(what))
     data = _utf8(raw)
     if len(data) > LARGE:
         data = without_outputs(data)
         if len(data) > MOST:
-            raise RejectedError(f"The notebook is too large: {len(data) // 10**6} MB without its outputs. {AGAIN}")
+            n = len(data) // 10**6
+            raise RejectedError(_again(tr("The notebook is too large: {n} MB without its outputs.", n=n)))
     text = data.decode("utf-8", "replace")
     found = [_cell(each) for each in _cells_in(_json(text, raw))]
     cells = [cell for cell in found if cell is not None]
     if not cells:
-        raise RejectedError(f"The notebook has no {'readable ' if found else ''}cells. {AGAIN}")
+        what = tr("The notebook has no readable cells.") if found else tr("The notebook has no cells.")
+        raise RejectedError(_again(what))
     notes = []
     if "\ufffd" in text and b"\xef\xbf\xbd" not in data:
-        notes.append("Some characters of the file are damaged; � stands in their place.")
+        notes.append(tr("Some characters of the file are damaged; � stands in their place."))
     if len(cells) < len(found):
-        notes.append(f"Cells that are damaged and cannot be read: {len(found) - len(cells)}. The others were graded.")
+        n = len(found) - len(cells)
+        notes.append(tr("Cells that are damaged and cannot be read: {n}. The others were graded.", n=n))
     return cells, notes
+
+
+def _again(what):
+    """A sentence on what is wrong, and what to do next."""
+    return f"{what} {tr_later(AGAIN)}"
 
 
 def _utf8(raw):
@@ -85,7 +94,7 @@ def without_outputs(data: bytes) -> bytes:
     for number, token in enumerate(TOKENS.finditer(data)):
         kind = token.lastgroup
         if number > MOST_TOKENS:
-            raise RejectedError(f"The notebook holds too many outputs: clear all outputs in Jupyter. {AGAIN}")
+            raise RejectedError(_again(tr("The notebook holds too many outputs: clear all outputs in Jupyter.")))
         if kind == "large" or (kind == "open" and depth):
             depth += 1
             if depth == 1:
@@ -104,14 +113,16 @@ def _refuse_swallowed(data, begin, end):
     """Raise RejectedError where outputs seem to hold a cell: then a bracket or a quote is lost in them."""
     if any(data.find(key, begin, end) >= 0 for key in (b'"cell_type"', b'"source"')):
         line = data.count(b"\n", 0, begin) + 1
-        raise RejectedError(f"The outputs that begin in line {line} are damaged: clear all outputs in Jupyter. {AGAIN}")
+        what = tr("The outputs that begin in line {line} are damaged: clear all outputs in Jupyter.", line=line)
+        raise RejectedError(_again(what))
 
 
 def _json(text, raw):
     try:
         return json.loads(text, parse_int=_number, strict=False)
     except RecursionError:
-        raise RejectedError(f"The file is no notebook: its brackets are nested too deeply. {AGAIN}") from None
+        what = tr("The file is no notebook: its brackets are nested too deeply.")
+        raise RejectedError(_again(what)) from None
     except json.JSONDecodeError as error:
         raise RejectedError(_why_no_json(text, raw, error)) from None
 
@@ -123,18 +134,22 @@ def _number(digits):
 def _why_no_json(text, raw, error):
     marker = re.search(r"^<{7}", text, re.MULTILINE)
     if marker:
-        return (
-            f"Line {text.count(chr(10), 0, marker.start()) + 1} begins with <<<<<<<: git joined two versions of the "
-            "notebook and could not decide. Take one of the two, open it in Jupyter, and hand it in again."
+        return tr(
+            "Line {line} begins with <<<<<<<: git joined two versions of the notebook and could not decide. "
+            "Take one of the two, open it in Jupyter, and hand it in again.",
+            line=text.count("\n", 0, marker.start()) + 1,
         )
-    where = f"line {error.lineno}, column {error.colno}"
+    where = tr("line {line}, column {column}", line=error.lineno, column=error.colno)
     if not text.lstrip().startswith("{") or raw.startswith(tuple(BEGINNINGS)):
-        return (
-            f"The file is no notebook (no JSON, {where}): it looks like {_kind_of_file(text, raw)}. Hand in the .ipynb."
+        return tr(
+            "The file is no notebook (no JSON, {where}): it looks like {kind}. Hand in the .ipynb.",
+            where=where,
+            kind=tr_later(_kind_of_file(text, raw)),
         )
     if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
-        return f"The notebook is cut off: it ends in the middle (JSON, {where}). {AGAIN}"
-    return f"The notebook is damaged at {where} (JSON: {error.msg}). {AGAIN} Or take an older copy of it."
+        return _again(tr("The notebook is cut off: it ends in the middle (JSON, {where}).", where=where))
+    damaged = tr("The notebook is damaged at {where} (JSON: {error}).", where=where, error=error.msg)
+    return f"{_again(damaged)} {tr('Or take an older copy of it.')}"
 
 
 def _kind_of_file(text, raw):
@@ -143,23 +158,25 @@ def _kind_of_file(text, raw):
         if start.startswith(beginning.lower()):
             return kind
     if b"\0" in raw[:1000]:
-        return "no text at all"
+        return later("no text at all")
     if re.search(r"^(def \w+\(|import \w|from \w+ import |# %%)", text, re.MULTILINE):
-        return "a Python script"
-    return "a text"
+        return later("a Python script")
+    return later("a text")
 
 
 def _cells_in(notebook: Any) -> list[Any]:
     """The list of cells, wherever this version of the format keeps it."""
     if not isinstance(notebook, dict):
-        raise RejectedError("The file is JSON, but no notebook: it holds no cells. Hand in the .ipynb of the sheet.")
+        raise RejectedError(
+            tr("The file is JSON, but no notebook: it holds no cells. Hand in the .ipynb of the sheet.")
+        )
     sheets = notebook.get("worksheets")
     if "cells" not in notebook and isinstance(sheets, list):
         lists = [sheet.get("cells") for sheet in sheets if isinstance(sheet, dict)]
         return [cell for cells in lists if isinstance(cells, list) for cell in cells]
     if not isinstance(notebook.get("cells"), list):
         raise RejectedError(
-            "The file is JSON, but no notebook: it has no list of cells. Hand in the .ipynb of the sheet."
+            tr("The file is JSON, but no notebook: it has no list of cells. Hand in the .ipynb of the sheet.")
         )
     return notebook["cells"]
 

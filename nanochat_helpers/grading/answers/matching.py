@@ -10,6 +10,7 @@ from functools import cached_property
 
 from ...checks.sheets import SHEETS
 from ...errors import RejectedError
+from ...language import tr
 from ..master import Master
 from ..sheets import cell_of
 from .code_names import LONGEST, Names, names_in
@@ -96,12 +97,25 @@ def refuse_other_sheets(cells: Sequence[Cell], master: Master) -> None:
     """Raise RejectedError for another sheet, and for a lesson."""
     numbers = [cell.exercise[:2] for cell in cells if EXERCISE_ID.fullmatch(cell.exercise)]
     numbers += [found[1] for cell in cells if cell.kind == "code" and (found := CHECK.match(cell.source))]
-    wanted = f"Hand in exercises/{master_file(master)}."
+    file = master_file(master)
     if numbers and master.number not in numbers:
-        raise RejectedError(f"This is sheet {numbers[0]}, and sheet {master.number} is graded. {wanted}")
+        raise RejectedError(
+            tr(
+                "This is sheet {other}, and sheet {number} is graded. Hand in exercises/{file}.",
+                other=numbers[0],
+                number=master.number,
+                file=file,
+            )
+        )
     lesson = LESSON_TITLE.match(next((cell.source for cell in cells if cell.kind == "markdown"), ""))
     if lesson and not numbers and not any(cell.grade_id for cell in cells):
-        raise RejectedError(f"This is lesson {lesson[1]}, not the sheet with the exercises. {wanted}")
+        raise RejectedError(
+            tr(
+                "This is lesson {lesson}, not the sheet with the exercises. Hand in exercises/{file}.",
+                lesson=lesson[1],
+                file=file,
+            )
+        )
 
 
 def refuse_without_answers(handed: Handed, master: Master) -> None:
@@ -111,8 +125,13 @@ def refuse_without_answers(handed: Handed, master: Master) -> None:
     asked = [each.name for each in master.exercises]
     if not any(name in names.binds for _, _, names in handed.defining for name in asked):
         raise RejectedError(
-            f"No answer cell of sheet {master.number} is in this notebook, and no cell defines `{asked[0]}` or another "
-            f"function that is asked for. Hand in exercises/{master_file(master)}."
+            tr(
+                "No answer cell of sheet {number} is in this notebook, and no cell defines `{name}` or another "
+                "function that is asked for. Hand in exercises/{file}.",
+                number=master.number,
+                name=asked[0],
+                file=master_file(master),
+            )
         )
 
 

@@ -8,6 +8,7 @@ import builtins
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ...language import tr
 from ..master import Master
 from ..sheets import role, source
 from ..verify import NOT_RUN
@@ -53,6 +54,13 @@ def _pieces(answers: Mapping[str, str], master: Master) -> Iterator[Code]:
             yield Code(f"the answer cell of {exercise}", code, exercise)
         elif cell["cell_type"] == "code" and role(cell) in ("read only", "") and cell.get("id") not in NOT_RUN:
             yield Code(_label(cell.get("id")), source(cell))
+
+
+def shown_label(code: Code) -> str:
+    """The label of a piece of code in the present language, as it stands after the word "in"."""
+    if code.exercise:
+        return tr("the answer cell of {exercise}", exercise=code.exercise)
+    return tr("the cell `{name}`", name=code.label.split("`")[1])
 
 
 def _label(name):

@@ -7,6 +7,7 @@ import ast
 import re
 from collections.abc import Collection, Iterator
 
+from ...language import later, tr, tr_later
 from ..sandbox.child import may_be_jupyters
 from .code_names import MAGIC, TooMuchError, parse
 
@@ -35,7 +36,7 @@ ATTRIBUTES = re.compile(
 METHODS = re.compile("__(eq|getattribute|instancecheck|reduce|reduce_ex|subclasscheck)__")
 DEEPEST = 8  # attributes of attributes that are followed
 SHOWN = 3
-ONLY_JUPYTERS = "lines that only Jupyter understands"
+ONLY_JUPYTERS = later("lines that only Jupyter understands")
 
 
 def imports_of(code: str) -> frozenset[str]:
@@ -52,17 +53,18 @@ def tricks_in(code: str, allowed: Collection[str] = ()) -> str:
     allowed: the full names that the sheet itself imports.
     """
     if any('"""' in magic[0] or "'''" in magic[0] for magic in MAGIC.finditer(code)):
-        return ONLY_JUPYTERS  # without such a line, a text begins or ends elsewhere
+        return tr_later(ONLY_JUPYTERS)  # without such a line, a text begins or ends elsewhere
     try:
         found = sorted(_remarkable(parse(code), allowed), key=lambda pair: pair[1])
     except SyntaxError:
-        return ONLY_JUPYTERS if may_be_jupyters(code) else ""  # which cannot be run
+        return tr_later(ONLY_JUPYTERS) if may_be_jupyters(code) else ""  # which cannot be run
     except TooMuchError:
-        return "code that is too long, or nested too deeply, to be looked into"
+        return tr("code that is too long, or nested too deeply, to be looked into")
     first = dict(reversed(found))  # the first line of each name
-    shown = [f"`{name}` (line {first[name]})" for name in dict.fromkeys(name for name, _ in found)]
-    more = f", and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
-    return ", ".join(shown[:SHOWN]) + more
+    names = dict.fromkeys(name for name, _ in found)
+    shown = [tr("`{name}` (line {line})", name=name, line=first[name]) for name in names]
+    listed = ", ".join(shown[:SHOWN])
+    return tr("{names}, and {n} more", names=listed, n=len(shown) - SHOWN) if len(shown) > SHOWN else listed
 
 
 def _remarkable(tree: ast.Module, allowed: Collection[str]) -> Iterator[tuple[str, int]]:

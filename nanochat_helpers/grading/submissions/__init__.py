@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import GradingError, RejectedError
-from ...views.markup import count
+from ...language import tr
 from ..master import Master
 from .entries import BOX, NOTEBOOK, OTHER, Entry, list_entries, read_file, stem
 from .owners import Owner, find_owners, sheets_in, without_sheet
@@ -83,10 +83,10 @@ def _submission(owner: Owner, master, matcher, where):
     entry, why = _choose(readable, master.number)
     place = _place(entry, where)
     if why:
-        notes.append(f"{count(len(readable), 'notebook')} were handed in; {place} was taken: it is {why}")
-    notes += [f"{_place(each, where)} was not read: {each.problem}" for each in owner.entries if each.problem][
-        :MOST_NOTES
-    ]
+        taken = {"n": len(readable), "place": place, "why": why}
+        notes.append(tr("{n:,} notebooks were handed in; {place} was taken: it is {why}", **taken))
+    unread = [each for each in owner.entries if each.problem][:MOST_NOTES]
+    notes += [tr("{place} was not read: {why}", place=_place(each, where), why=each.problem) for each in unread]
     notes += list(dict.fromkeys(each.note for each in owner.entries if each.note))[:MOST_NOTES]
     return Submission(name, Path(entry.path), entry.inside, tuple(notes), "", place)
 
@@ -96,11 +96,13 @@ def _why_nothing(entries):
     for kind in (NOTEBOOK, BOX, OTHER):
         for entry in entries:
             if entry.kind == kind and entry.problem:
-                return entry, f"{_readable(entry.name)[:MAX_NAME]} cannot be read: {entry.problem}"
+                name = _readable(entry.name)[:MAX_NAME]
+                return entry, tr("{name} cannot be read: {why}", name=name, why=entry.problem)
     others = sorted(_readable(entry.name)[:MAX_NAME] for entry in entries if entry.kind == OTHER)
     if others:
-        return entries[0], f"no notebook was handed in, but {', '.join(others[:5])}{', …' * (len(others) > 5)}"
-    return entries[0], "no notebook was handed in: there is nothing in it"
+        listed = f"{', '.join(others[:5])}{', …' * (len(others) > 5)}"
+        return entries[0], tr("no notebook was handed in, but {others}", others=listed)
+    return entries[0], tr("no notebook was handed in: there is nothing in it")
 
 
 def _choose(entries, number) -> tuple[Entry, str]:
@@ -115,7 +117,7 @@ def _choose(entries, number) -> tuple[Entry, str]:
     times = [entry.modified for entry in of_sheet]
     by_time = max(times) - min(times) > CLOSE
     chosen = max(of_sheet, key=lambda each: (each.modified * by_time, _version(each.name), each.modified, each.parts))
-    return chosen, "the newest" if len(of_sheet) > 1 else "the one of this sheet"
+    return chosen, tr("the newest") if len(of_sheet) > 1 else tr("the one of this sheet")
 
 
 def _named(entry):
@@ -153,7 +155,8 @@ def _told_apart(found):
 
 
 def _sharing(submission, own, name):
-    note = f"more than one submission belongs to the name {name}; this one is {submission.source}"
+    place = submission.source
+    note = tr("more than one submission belongs to the name {name}; this one is {place}", name=name, place=place)
     return replace(submission, student=own, notes=(*submission.notes, note))
 
 

@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from ...errors import RejectedError
+from ...language import later, tr, tr_later
 
 MAX_BYTES = 256 * 2**20  # of one file
 MAX_DIRECTORY = 32 * 2**20  # bytes of the list of members
@@ -22,7 +23,8 @@ CHUNK = 2**18
 MAX_NAME = 4096  # letters; a longer name is cut, and no system unpacks such a file
 # A file that is packed tighter than this and is larger than that was made to fill the memory.
 MAX_RATIO, RATIO_FROM = 200, 128 * 2**20
-DAMAGED = "the zip is damaged"
+DAMAGED = later("the zip is damaged")
+LOCKED = later("it is locked with a password: hand it in without one")
 _BAD = (BadZipFile, zlib.error, struct.error, EOFError, ValueError, OSError, RuntimeError, OverflowError)
 
 
@@ -46,7 +48,7 @@ class Archive:
 
     def __init__(self, opened: Callable[[], BinaryIO], most: int, too_many: str = ""):
         """List the members. Raises RejectedError: damaged, or more members than `most`; and what `opened` raises."""
-        self._file = _Watched(opened, most, too_many or f"the zip holds more than {most:,} files")
+        self._file = _Watched(opened, most, too_many or tr("the zip holds more than {n:,} files", n=most))
         with self._file, _one_kind_of_error():
             self._zip = ZipFile(self._file)
         self.members: dict[str, Member] = {}  # of two with one name the last, as when unpacked
@@ -58,17 +60,17 @@ class Archive:
         """Its bytes, in memory. Raises RejectedError: damaged, locked, too large, packed in another way."""
         info, room = member.info, io.BytesIO()
         if member.is_locked:
-            raise RejectedError("it is locked with a password: hand it in without one")
+            raise RejectedError(tr_later(LOCKED))
         if info.file_size > limit:
-            raise RejectedError(f"it is larger than {limit // 2**20} MB")
+            raise RejectedError(tr("it is larger than {n} MB", n=limit // 2**20))
         if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-            raise RejectedError("it is packed in a way that only few programs know: make a plain zip")
+            raise RejectedError(tr("it is packed in a way that only few programs know: make a plain zip"))
         if info.file_size > max(RATIO_FROM, MAX_RATIO * info.compress_size):
-            raise RejectedError("it is packed so tightly that it looks like a zip bomb")
+            raise RejectedError(tr("it is packed so tightly that it looks like a zip bomb"))
         with self._file, _one_kind_of_error(), self._zip.open(info) as packed:
             shutil.copyfileobj(packed, room, CHUNK)  # never more than file_size
         if room.tell() != info.file_size:
-            raise RejectedError(DAMAGED)
+            raise RejectedError(tr_later(DAMAGED))
         return room.getvalue()
 
 
@@ -90,7 +92,7 @@ class _Watched:
 
     def read(self, size=-1):
         if size > MAX_DIRECTORY:
-            raise RejectedError("its list of files is far too long")
+            raise RejectedError(tr("its list of files is far too long"))
         data = self._file.read(size)
         if data.startswith(b"PK\1\2") and data.count(b"PK\1\2") > self._most:
             raise RejectedError(self._too_many)
@@ -104,9 +106,9 @@ def _one_kind_of_error():
     except RejectedError:
         raise
     except MemoryError:
-        raise RejectedError("it does not fit into this computer's memory") from None
+        raise RejectedError(tr("it does not fit into this computer's memory")) from None
     except _BAD:
-        raise RejectedError(DAMAGED) from None
+        raise RejectedError(tr_later(DAMAGED)) from None
 
 
 def is_zip(file: BinaryIO) -> bool:

@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ...errors import GradingError, RejectedError
-from .archives import MAX_BYTES, MAX_NAME, Archive, is_zip
+from ...language import later, tr, tr_later
+from .archives import LOCKED, MAX_BYTES, MAX_NAME, Archive, is_zip
 
 NOTEBOOK, OTHER, BOX = "notebook", "other", "box"  # a box: a folder or a zip
 MAX_DEPTH, MAX_FOLDER_DEPTH = 3, 20
 MAX_FILES, MAX_CLASS_FILES = 10_000, 200_000  # in one student's zip or folder; in a class's zip
 IGNORED = {"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini", "lost+found"}
-TOO_MANY = f"there are more than {MAX_FILES:,} files in this folder; the rest was not looked at"
+TOO_MANY = later("there are more than {n:,} files in this folder; the rest was not looked at")
 _NOTEBOOK = re.compile(r"\.ipynb(\.json|\.txt)?$", re.IGNORECASE)  # some browsers add an ending
-_LINK = "it is a link, and links are not followed: hand in the file itself"
-_TOGETHER = "together with the zips around it, it"
-_DEEP = f"its folders are nested more than {MAX_FOLDER_DEPTH} deep: hand in the notebook itself"
+_LINK = later("it is a link, and links are not followed: hand in the file itself")
+_DEEP = later("its folders are nested more than {n} deep: hand in the notebook itself")
 
 
 class Entry(NamedTuple):
@@ -59,7 +59,10 @@ class _Budget:
 
     def open(self, opened) -> Archive:
         """A zip, if there is room for its list of members."""
-        too_many = f"{_TOGETHER} holds more than {self.files:,} files: hand in the notebook itself"
+        too_many = tr(
+            "together with the zips around it, it holds more than {n:,} files: hand in the notebook itself",
+            n=self.files,
+        )
         archive = Archive(opened, self.files - self.files_used, too_many if self.files_used else "")
         self.files_used += len(archive.members)
         return archive
@@ -68,7 +71,12 @@ class _Budget:
         """A zip in a zip, if there is room for its bytes."""
         after = self.bytes_used + member.info.file_size
         if self.bytes_used and after > self.n_bytes:
-            raise RejectedError(f"{_TOGETHER} is larger than {self.n_bytes // 2**20} MB: hand in the notebook itself")
+            raise RejectedError(
+                tr(
+                    "together with the zips around it, it is larger than {n} MB: hand in the notebook itself",
+                    n=self.n_bytes // 2**20,
+                )
+            )
         data = archive.unpack(member)
         self.bytes_used = after
         return data
@@ -99,11 +107,12 @@ def list_entries(where: Path) -> list[Entry]:
                 opened = partial(open_plain, str(where))
                 return list(_in_zip(opened, str(where), (), (), _Budget(MAX_CLASS_FILES), is_class=True))
             except RejectedError as error:
-                raise GradingError(f"{where} cannot be read: {error}. Download it again.") from None
+                said = tr("{file} cannot be read: {why}. Download it again.", file=where, why=error)
+                raise GradingError(said) from None
     except FileNotFoundError:
         raise GradingError(f"{where} does not exist: name the folder or zip with what was handed in.") from None
     except RejectedError as error:
-        raise GradingError(f"{where} cannot be read: {error}.") from None
+        raise GradingError(tr("{file} cannot be read: {why}.", file=where, why=error)) from None
     except OSError as error:
         raise GradingError(f"{where} cannot be opened ({error.strerror}).") from None
 
@@ -119,7 +128,7 @@ def read_file(path: Path | str, inside: tuple[str, ...] = (), limit: int = MAX_B
     except OSError as error:
         raise RejectedError(_unopened(error)) from None
     if max(status.st_size, len(data)) > limit:
-        raise RejectedError(f"it is larger than {limit // 2**20} MB")
+        raise RejectedError(tr("it is larger than {n} MB", n=limit // 2**20))
     return data
 
 
@@ -128,7 +137,7 @@ def open_plain(path: Path | str) -> BinaryIO:
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
-        raise RejectedError("it is no file with text in it, but a folder, a pipe or a device")
+        raise RejectedError(tr("it is no file with text in it, but a folder, a pipe or a device"))
     return os.fdopen(number, "rb")
 
 
@@ -156,7 +165,7 @@ def _read_member(file: _OnDisk, inside, limit=MAX_BYTES):
     *outer, name = inside
     archive = _archive(file, tuple(outer))
     if name not in archive.members:
-        raise RejectedError(f"{name!r} is not in the zip any more")
+        raise RejectedError(tr("{name} is not in the zip any more", name=repr(name)))
     return archive.unpack(archive.members[name], limit)
 
 
@@ -180,7 +189,8 @@ def _in_folder(where) -> Iterator[Entry]:
             if not parts:
                 raise
             yield Entry(parts, BOX, folder, problem=_unopened(error))
-    yield from (Entry((top,), BOX, str(where), note=TOO_MANY) for top, n in n_seen.items() if n > MAX_FILES)
+    too_many = tr_later(TOO_MANY, n=MAX_FILES)
+    yield from (Entry((top,), BOX, str(where), note=too_many) for top, n in n_seen.items() if n > MAX_FILES)
 
 
 def _item(item, parts, waiting):
@@ -194,17 +204,17 @@ def _item(item, parts, waiting):
 def _looked_at(item, parts, waiting):
     kind = NOTEBOOK if is_notebook(item.name) else OTHER
     if item.is_symlink():
-        yield Entry(parts, kind, item.path, problem=_LINK)
+        yield Entry(parts, kind, item.path, problem=tr_later(_LINK))
     elif item.is_dir(follow_symlinks=False):
         if kind == NOTEBOOK:
-            yield Entry(parts, kind, item.path, problem="it is a folder, not a notebook")
+            yield Entry(parts, kind, item.path, problem=tr("it is a folder, not a notebook"))
         else:
             is_deep = len(parts) > MAX_FOLDER_DEPTH
-            yield Entry(parts, BOX, item.path, problem=_DEEP if is_deep else "")
+            yield Entry(parts, BOX, item.path, problem=tr_later(_DEEP, n=MAX_FOLDER_DEPTH) if is_deep else "")
             if not is_deep:
                 waiting.append((item.path, parts))
     elif not item.is_file(follow_symlinks=False):
-        yield Entry(parts, kind, item.path, problem="it is no file, but a pipe or a device")
+        yield Entry(parts, kind, item.path, problem=tr("it is no file, but a pipe or a device"))
     elif item.name.lower().endswith(".zip"):
         yield from _zip_on_disk(item.path, parts)
     else:
@@ -226,7 +236,7 @@ def _zip_box(opened, path, parts, inside, budget, is_class):
         with opened() as file:
             is_one = is_zip(file)
         if not is_one:
-            raise RejectedError("this is no zip, or it is damaged")
+            raise RejectedError(tr("this is no zip, or it is damaged"))
         yield from _in_zip(opened, path, parts, inside, budget, is_class)
     except RejectedError as error:
         yield Entry(parts, BOX, path, inside, problem=str(error))
@@ -247,14 +257,18 @@ def _in_zip(opened, path, parts, inside, budget, is_class):
             yield from _nested(archive, member, path, (*place[:-1], place[-1][:-4]), way, own, is_alone)
         else:
             kind = BOX if member.is_folder else NOTEBOOK if is_notebook(member.name) else OTHER
-            note = f"two files in the zip are named {member.name[:200]}; the last was taken" if member.twice else ""
-            yield Entry(place, kind, path, way, member.modified, problem, note)
+            yield Entry(place, kind, path, way, member.modified, problem, _twice(member.name) if member.twice else "")
+
+
+def _twice(name):
+    return tr("two files in the zip are named {name}; the last was taken", name=name[:200])
 
 
 def _nested(archive, member, path, parts, inside, budget, is_class):
     try:
         if len(inside) > MAX_DEPTH:
-            raise RejectedError(f"there are zips in zips, more than {MAX_DEPTH} deep: hand in the notebook itself")
+            too_deep = tr("there are zips in zips, more than {n} deep: hand in the notebook itself", n=MAX_DEPTH)
+            raise RejectedError(too_deep)
         if is_class:
             budget = _Budget(MAX_CLASS_FILES)
         data = budget.unpack(archive, member)
@@ -272,16 +286,16 @@ def _parts(name):
 def _problem(member):
     parts = re.split(r"[/\\]", member.name)
     if ".." in parts or member.name[:1] in "/\\" or member.name[1:2] == ":":
-        return "its name in the zip leads out of the zip"
+        return tr("its name in the zip leads out of the zip")
     if member.is_link:
-        return _LINK
+        return tr_later(_LINK)
     if len(member.name) >= MAX_NAME:
-        return "its name in the zip is far too long"
-    return "it is locked with a password: hand it in without one" if member.is_locked else ""
+        return tr("its name in the zip is far too long")
+    return tr_later(LOCKED) if member.is_locked else ""
 
 
 def _unopened(error):
-    return f"it cannot be opened ({error.strerror})"
+    return tr("it cannot be opened ({error})", error=error.strerror)
 
 
 def _is_ignored(name):

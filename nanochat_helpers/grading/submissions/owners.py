@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from ...checks.sheets import SHEETS
 from ...errors import RejectedError
+from ...language import tr
 from .entries import BOX, NOTEBOOK, OTHER, Entry, is_notebook, read_file, stem
 from .metadata import submitters
 
@@ -154,7 +155,7 @@ def _share(owners, entry, people):
         name = person.get("name") or person.get("email") or person.get("sid")
         others = ", ".join(each["name"] for each in people if each is not person and each.get("name"))
         ids = {kind: person[kind] for kind in ("email", "sid") if person.get(kind)}
-        notes = (f"handed in together with {others}",) if others else ()
+        notes = (tr("handed in together with {others}", others=others),) if others else ()
         owner = owners.setdefault(("listed", entry.parts[0], json.dumps(person)), Owner((name,), ids=ids, notes=notes))
         owner.entries.append(entry)
 

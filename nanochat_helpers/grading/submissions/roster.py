@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import GradingError
+from ...language import later, tr
 from .rows import read_rows
 
 MAX_NAME = 200  # letters of a name that are kept
@@ -42,7 +43,7 @@ class Student:
 
 def read_roster(path: Path) -> list[Student]:
     """The students of a class list, in its order. Raises GradingError, which names the line."""
-    rows = read_rows(path, "The roster")
+    rows = read_rows(path, later("The roster"))
     if not rows:
         raise GradingError(f"The roster {path} is empty: it needs a line with the names of its columns.")
     (_, header), *rows = rows
@@ -86,8 +87,9 @@ class Matcher:
                 return self._roster[min(found)], ""
             if found:
                 names = ", ".join(sorted(self._roster[place].name for place in found))
-                return None, f"it fits more than one student of the roster ({names}), so none was chosen"
-        return None, "not in the roster"
+                note = tr("it fits more than one student of the roster ({names}), so none was chosen", names=names)
+                return None, note
+        return None, tr("not in the roster")
 
     def _hits(self, labels, ids):
         """The students that fit, the surest way first."""

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...errors import GradingError, RejectedError
+from ...language import tr, tr_later
 from .entries import read_file
 
 MAX_BYTES = 32 * 2**20
@@ -21,7 +22,8 @@ def read_rows(path: Path, what: str) -> list[tuple[int, list[str]]]:
     try:
         raw = read_file(path, limit=MAX_BYTES)
     except RejectedError as error:
-        raise GradingError(f"{name} cannot be read: {error}.") from None
+        shown = f"{tr_later(what)} {path}"
+        raise GradingError(tr("{file} cannot be read: {why}.", file=shown, why=error)) from None
     return _rows(_decoded(raw, name), name)
 
 
