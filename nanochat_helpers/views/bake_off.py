@@ -22,6 +22,7 @@ from ..history import (
     check_result,
     check_strategy,
 )
+from ..language import later, tr, tr_later
 from ..memory import find_turns_with, summarise_with
 from ..prompts import encode_prompt
 from ..settings import GenerationSettings, check_count
@@ -122,16 +123,19 @@ def _check_small_talk(small_talk, n_between):
 
 
 def five_strategies(backbone: Any, fact: Fact | None = None) -> dict[str, Strategy]:
-    """The five strategies that are compared, by name. The summary is written by the model; the search is by words."""
+    """The five strategies that are compared, by their English names.
+
+    The summary is written by the model; the search is by words.
+    """
     from ..retrieval import BM25Search
 
     fact = fact or Fact()
     return {
-        "keep the last 2 turns": LastTurns(2),
-        "drop the oldest": TokenBudget(),
-        "pinned notes": PinnedNotes([fact.told], LastTurns(2)),
-        "running summary": RunningSummary(summarise_with(backbone), 2),
-        "relevant turns": RelevantTurns(find_turns_with(BM25Search), n=1, max_history=1),
+        later("keep the last 2 turns"): LastTurns(2),
+        later("drop the oldest"): TokenBudget(),
+        later("pinned notes"): PinnedNotes([fact.told], LastTurns(2)),
+        later("running summary"): RunningSummary(summarise_with(backbone), 2),
+        later("relevant turns"): RelevantTurns(find_turns_with(BM25Search), n=1, max_history=1),
     }
 
 
@@ -219,38 +223,40 @@ def _outcome(name, fitted, n_prompt, samples, fact):
 def bake_off_html(data: BakeOff) -> str:
     """Draw one round as a table; the prompt and the answers of each strategy can be opened below it."""
     rows = "".join(_row(outcome) for outcome in data.outcomes)
-    table = (
-        '<table class="nc-bo"><tr><th scope="col">strategy</th><th scope="col">is it still in the prompt?</th>'
-        f'<th scope="col">did the model say it?</th><th scope="col">the prompt</th></tr>{rows}</table>'
-    )
+    heads = tr("strategy"), tr("is it still in the prompt?"), tr("did the model say it?"), tr("the prompt")
+    head = "".join(f'<th scope="col">{text}</th>' for text in heads)
+    table = f'<table class="nc-bo"><tr>{head}</tr>{rows}</table>'
     texts = "".join(_texts(outcome, data) for outcome in data.outcomes)
-    label = f"Memory bake-off: the fact, {count(data.n_between, 'turn')}, and the question"
+    label = tr("Memory bake-off: the fact, {turns}, and the question", turns=count(data.n_between, "turn"))
     return figure(f"{STYLE}{_head(data)}{table}{texts}", label=label)
 
 
 def _head(data):
-    fact = data.fact
-    told = (
-        f"“{running_text(fact.told)}” → {count(data.n_between, 'turn')} of small talk → “{running_text(fact.question)}”"
-    )
+    between = tr("{turns} of small talk", turns=count(data.n_between, "turn"))
+    told = f"“{running_text(data.fact.told)}” → {between} → “{running_text(data.fact.question)}”"
     return f'<div class="nc-head"><b>{told}</b></div>'
 
 
 def _row(outcome):
-    prompt = f"{count(outcome.n_prompt, 'token')}, {count(outcome.n_dropped, 'message')} dropped"
+    tokens, messages = count(outcome.n_prompt, "token"), count(outcome.n_dropped, "message")
+    prompt = tr("{tokens}, {messages} dropped", tokens=tokens, messages=messages)
     return (
-        f'<tr><th scope="row">{running_text(outcome.strategy)}</th><td>{_in_prompt(outcome)}</td>'
+        f'<tr><th scope="row">{_name(outcome.strategy)}</th><td>{_in_prompt(outcome)}</td>'
         f'<td>{_said(outcome)}</td><td class="nc-dim">{prompt}</td></tr>'
     )
 
 
+def _name(strategy):
+    return running_text(tr_later(strategy))
+
+
 def _in_prompt(outcome):
-    answer = ("nc-bo-yes", "✓", "yes") if outcome.in_prompt else ("nc-bo-no", "✗", "no")
+    answer = ("nc-bo-yes", "✓", tr("yes")) if outcome.in_prompt else ("nc-bo-no", "✗", tr("no"))
     return '<b class="{}">{}<span> {}</span></b>'.format(*answer)
 
 
 def _said(outcome):
-    said = f"{outcome.n_said} of {len(outcome.samples)}"
+    said = tr("{n} of {total}", n=outcome.n_said, total=len(outcome.samples))
     return f'<span class="nc-bo-said">{bar(_share(outcome), label=said)}<b>{said}</b></span>'
 
 
@@ -260,14 +266,16 @@ def _share(outcome):
 
 def _texts(outcome, data):
     said = "".join(
-        f"<dt>seed {data.seed + number} {'✓' if data.fact.is_in(sample) else '✗'}</dt><dd>{running_text(sample)}</dd>"
+        f"<dt>{tr('seed {n}', n=data.seed + number)} {'✓' if data.fact.is_in(sample) else '✗'}</dt>"
+        f"<dd>{running_text(sample)}</dd>"
         for number, sample in enumerate(outcome.samples)
     )
     prompt = "".join(f"<dt>{said['role']}</dt><dd>{running_text(said['content'])}</dd>" for said in outcome.kept)
+    title = tr("{strategy}: its answers and its prompt", strategy=_name(outcome.strategy))
     return (
-        f'<details class="nc-bo-more"><summary>{running_text(outcome.strategy)}: its answers and its prompt'
-        f'</summary><p><b>Said</b></p><dl class="nc-bo-texts">{said}</dl>'
-        f'<p><b>Prompt</b></p><dl class="nc-bo-texts">{prompt}</dl></details>'
+        f'<details class="nc-bo-more"><summary>{title}'
+        f'</summary><p><b>{tr("Said")}</b></p><dl class="nc-bo-texts">{said}</dl>'
+        f'<p><b>{tr("Prompt")}</b></p><dl class="nc-bo-texts">{prompt}</dl></details>'
     )
 
 
@@ -282,10 +290,10 @@ def bake_off_rounds_html(rounds: Sequence[BakeOff]) -> str:
     head = "".join(f'<th scope="col">{n}</th>' for n in columns)
     rows = "".join(_two_lines(name, [by_turns[n].get(name) for n in columns]) for name in names)
     table = (
-        f'<table class="nc-bo nc-bo-rounds"><tr><th scope="col" colspan="2">turns in between →</th>{head}</tr>'
+        f'<table class="nc-bo nc-bo-rounds"><tr><th scope="col" colspan="2">{tr("turns in between →")}</th>{head}</tr>'
         f"{rows}</table>"
     )
-    return figure(f"{STYLE}{table}", label="Memory bake-off: the strategies after more and more turns")
+    return figure(f"{STYLE}{table}", label=tr("Memory bake-off: the strategies after more and more turns"))
 
 
 def _two_lines(name, outcomes):
@@ -293,14 +301,14 @@ def _two_lines(name, outcomes):
     in_prompt = "".join(f"<td>{_in_prompt(outcome) if outcome else ''}</td>" for outcome in outcomes)
     said = "".join(_share_cell(outcome) for outcome in outcomes)
     return (
-        f'<tr class="nc-bo-first"><th scope="row" rowspan="2">{running_text(name)}</th>'
-        f'<th scope="row">in the prompt</th>{in_prompt}</tr><tr><th scope="row">said</th>{said}</tr>'
+        f'<tr class="nc-bo-first"><th scope="row" rowspan="2">{_name(name)}</th>'
+        f'<th scope="row">{tr("in the prompt")}</th>{in_prompt}</tr><tr><th scope="row">{tr("said")}</th>{said}</tr>'
     )
 
 
 def _share_cell(outcome):
     if outcome is None:
         return "<td></td>"
-    told = f"said {outcome.n_said} of {len(outcome.samples)} times"
+    told = tr("said {n} of {total} times", n=outcome.n_said, total=len(outcome.samples))
     share = round(100 * _share(outcome))
     return f'<td class="nc-bo-cell" title="{told}" style="--nc-share:{share / 100:g}">{share} %</td>'

@@ -173,9 +173,9 @@ def sentence(token: FilmToken) -> str:
 def _chip(token, place, is_selected, is_first_difference):
     classes = chip_classes(token, is_selected=is_selected, is_first_difference=is_first_difference)
     label = chip_label(token, is_first_difference=is_first_difference)
-    spoken = tr("token {n}: {numbers}", n=place + 1, numbers=sentence(token))
+    spoken = tr("token {n}: {text}", n=place + 1, text=sentence(token))
     if is_first_difference:
-        spoken = tr("token {n}: {numbers}, the first difference", n=place + 1, numbers=sentence(token))
+        spoken = tr("token {n}: {text}, the first difference", n=place + 1, text=sentence(token))
     return (
         f'<span class="{" ".join(classes)}" tabindex="0" role="note" aria-label="{attribute(spoken)}">'
         f'{html.escape(label)}<span class="nc-film-detail">{html.escape(spoken)}</span></span>'
@@ -228,7 +228,7 @@ def _column(tokens, title, place):
         number = f"<small>{place + 1}</small>"
         if rest:
             text += f'<mark class="nc-film-first">{number}{_flow(rest[:1])}</mark>{_flow(rest[1:])}'
-            line = tr("token {n}: {numbers}", n=place + 1, numbers=html.escape(sentence(rest[0])))
+            line = tr("token {n}: {text}", n=place + 1, text=html.escape(sentence(rest[0])))
             line = f'<div class="nc-dim">{line}</div>'
         else:
             text += f'<mark class="nc-film-first">{number}<span class="nc-sign">{tr("ends here")}</span></mark>'

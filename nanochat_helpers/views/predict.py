@@ -332,16 +332,16 @@ def predict_html(data: PredictView) -> str:
     )
 
 
-SIGNS = {"right": "✔", "close": "≈", "wrong": "✘", "none": "○", "open": "↕", "class": "☰"}
+SIGNS = {"right": "✔", "close": "≈", "wrong": "✘", "none": "○", "open": "", "class": ""}
 
 
 def _part_html(part):
     name = f"<b>{html.escape(part.name)}</b> " if part.name else ""
-    sign = f'<span aria-hidden="true">{SIGNS[part.verdict]}</span>'
+    sign = f'<span aria-hidden="true">{SIGNS[part.verdict]}</span> ' if SIGNS[part.verdict] else ""
     later = f'<p class="nc-guess-later">{html.escape(part.later)}</p>' if part.later else ""
     rows = "".join(_row_html(row) for row in part.rows)
     return (
-        f'<div class="nc-guess-part nc-guess-{part.verdict}"><p class="nc-guess-told">{sign} {name}'
+        f'<div class="nc-guess-part nc-guess-{part.verdict}"><p class="nc-guess-told">{sign}{name}'
         f'{html.escape(part.sentence)}</p>{later}<div class="nc-guess-rows">{rows}</div></div>'
     )
 

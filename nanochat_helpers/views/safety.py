@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..language import later, tr, tr_later
 from ..safety import Checked, Score, percent, refusal
 from ..safety_rules import Finding
 from .filmstrip import running_text
@@ -15,7 +16,7 @@ from .markup import attribute, count, figure
 
 SHOWN = 2000  # characters of a text; a longer one would fill the notebook
 SIGNS = {"block": "⛔", "mask": "▒", "warn": "⚠"}
-DOES = {"block": "blocked", "mask": "masked", "warn": "warned"}
+DOES = {"block": later("blocked"), "mask": later("masked"), "warn": later("warned")}
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,13 @@ class MarkedText:
     def verdict(self) -> str:
         """What happens to the text, in a few words."""
         if self.goes_on is None:
-            return "⛔ Blocked: it goes no further."
+            return tr("⛔ Blocked: it goes no further.")
         masks = sum(finding.action == "mask" for finding in self.findings)
         if masks:
-            return f"▒ It goes on, with {count(masks, 'place')} masked."
-        return "⚠ It goes on, with a warning." if self.findings else "✓ Nothing was found: it goes on as it is."
+            return tr("▒ It goes on, with {places} masked.", places=count(masks, "place"))
+        if self.findings:
+            return tr("⚠ It goes on, with a warning.")
+        return tr("✓ Nothing was found: it goes on as it is.")
 
 
 @dataclass(frozen=True)
@@ -93,13 +96,13 @@ def scores_data(scores: Mapping[str, Score]) -> tuple[ScoreRow, ...]:
 
 def marked_html(data: MarkedText) -> str:
     """The text with each finding marked and named, what happens to it, and what the next step gets."""
-    text = "".join(_piece(piece) for piece in data.pieces) or '<span class="nc-dim">(nothing)</span>'
+    text = "".join(_piece(piece) for piece in data.pieces) or f'<span class="nc-dim">{tr("(nothing)")}</span>'
     more = f'<p class="nc-dim">… {count(data.n_hidden, "more character")}</p>' if data.n_hidden else ""
     goes_on = data.answer if data.goes_on is None else data.goes_on
-    what = "The reply" if data.goes_on is None else "What goes on"
-    after = f'<p class="nc-safe-text nc-safe-after"><b>{what}:</b> {running_text(goes_on[:SHOWN])}</p>'
+    what = tr("The reply:") if data.goes_on is None else tr("What goes on:")
+    after = f'<p class="nc-safe-text nc-safe-after"><b>{what}</b> {running_text(goes_on[:SHOWN])}</p>'
     body = f'<p><b>{data.verdict}</b></p><p class="nc-safe-text">{text}</p>{more}{after}{_findings(data.findings)}'
-    return figure(STYLE + body, label=f"A text after the safety rules. {data.verdict}")
+    return figure(STYLE + body, label=tr("A text after the safety rules. {verdict}", verdict=data.verdict))
 
 
 def _piece(piece):
@@ -112,35 +115,36 @@ def _piece(piece):
 
 
 def _findings(findings, most=12):
-    rows = "".join(
-        f"<li>{SIGNS[f.action]} <b>{html.escape(f.rule)}</b>, characters {f.start:,} to {f.end - 1:,}: "
-        f"{DOES[f.action]}. {html.escape(f.says)}</li>"
-        for f in findings[:most]
-    )
-    rest = f"<li>… and {len(findings) - most:,} more</li>" if len(findings) > most else ""
+    rows = "".join(f"<li>{_finding(finding)}</li>" for finding in findings[:most])
+    rest = f"<li>{tr('… and {n:,} more', n=len(findings) - most)}</li>" if len(findings) > most else ""
     return f'<ul class="nc-safe-list">{rows}{rest}</ul>' if findings else ""
+
+
+def _finding(found):
+    where = tr("characters {start:,} to {end:,}", start=found.start, end=found.end - 1)
+    does, says = tr_later(DOES[found.action]), html.escape(tr_later(found.says))
+    return f"{SIGNS[found.action]} <b>{html.escape(found.rule)}</b>, {where}: {does}. {says}"
 
 
 def scores_html(rows: tuple[ScoreRow, ...]) -> str:
     """One row a rule, one square a text: missed, found, false alarm; beside it precision and recall."""
     legend = (
-        '<p class="nc-safe-legend"><span><i class="nc-safe-tile nc-safe-missed"></i> missed</span>'
-        '<span><i class="nc-safe-tile nc-safe-found"></i> rightly found</span>'
-        '<span><i class="nc-safe-tile nc-safe-alarm"></i> false alarm</span></p>'
+        f'<p class="nc-safe-legend"><span><i class="nc-safe-tile nc-safe-missed"></i> {tr("missed")}</span>'
+        f'<span><i class="nc-safe-tile nc-safe-found"></i> {tr("rightly found")}</span>'
+        f'<span><i class="nc-safe-tile nc-safe-alarm"></i> {tr("false alarm")}</span></p>'
     )
-    head = f'<div class="nc-head"><b>How often each rule is right</b></div>{legend}'
-    names = "".join(f"<span>{name}</span>" for name in ("rule", "texts", "recall", "precision"))
+    head = f'<div class="nc-head"><b>{tr("How often each rule is right")}</b></div>{legend}'
+    names = "".join(f"<span>{name}</span>" for name in (tr("rule"), tr("texts"), tr("recall"), tr("precision")))
     columns = f'<div class="nc-safe-row nc-safe-head">{names}</div>'
     body = (
         columns + "".join(_score_row(row) for row in rows)
         if rows
-        else '<p class="nc-dim">No rule is on, and no text has a label.</p>'
+        else f'<p class="nc-dim">{tr("No rule is on, and no text has a label.")}</p>'
     )
-    notes = (
-        '<p class="nc-dim">recall: of the squares that should be found (□ and ■), the share that is. '
-        "precision: of all alarms (■ and ▨), the share that is right.</p>"
-    )
-    return figure(f"{STYLE}{head}{body}{notes}", label="Precision and recall of each rule")
+    recall = tr("recall: of the squares that should be found (□ and ■), the share that is.")
+    precision = tr("precision: of all alarms (■ and ▨), the share that is right.")
+    notes = f'<p class="nc-dim">{recall} {precision}</p>'
+    return figure(f"{STYLE}{head}{body}{notes}", label=tr("Precision and recall of each rule"))
 
 
 def _score_row(row):
@@ -148,17 +152,18 @@ def _score_row(row):
     tiles = "".join(f'<i class="nc-safe-tile nc-safe-{kind}"></i>' * number for kind, number in kinds)
     recall = share_text(row.recall, row.n_found, row.n_found + row.n_missed)
     precision = share_text(row.precision, row.n_found, row.n_found + row.n_false_alarms)
-    spoken = f"{row.rule}: {row.n_missed} missed, {row.n_found} found, {row.n_false_alarms} false alarms"
+    counts = {"missed": row.n_missed, "found": row.n_found, "alarms": row.n_false_alarms}
+    spoken = tr("{rule}: {missed} missed, {found} found, {alarms} false alarms", rule=row.rule, **counts)
     return (
         f'<div class="nc-safe-row"><b>{html.escape(row.rule)}</b>'
         f'<span class="nc-safe-tiles" role="img" aria-label="{attribute(spoken)}">{tiles}</span>'
-        f"<span><i>recall</i> {recall}</span><span><i>precision</i> {precision}</span></div>"
+        f"<span><i>{tr('recall')}</i> {recall}</span><span><i>{tr('precision')}</i> {precision}</span></div>"
     )
 
 
 def share_text(share: float | None, right: int, total: int) -> str:
     """A share as one reads it: "5 of 8 = 63 %"; a dash where there is nothing to share."""
-    return "–" if share is None else f"{right} of {total} = {percent(share)}"
+    return "–" if share is None else tr("{n} of {total} = {share}", n=right, total=total, share=percent(share))
 
 
 # A border, a pattern and a sign for each action, so that colour is not the only cue.

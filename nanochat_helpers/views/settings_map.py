@@ -10,6 +10,7 @@ from itertools import product
 
 from ..errors import SettingsError
 from ..generation import Sample
+from ..language import later, tr, tr_later
 from ..settings import GenerationSettings, check_count
 from .filmstrip import running_text
 from .markup import attribute, count, figure
@@ -32,16 +33,18 @@ class Measure:
 # Each measure is an attribute of MapCell.
 MEASURES = {
     "distinct": Measure(
-        "distinct pairs",
-        "Of all pairs of neighbouring tokens, the share that are different: 1 = no pair twice.",
+        later("distinct pairs"),
+        later("Of all pairs of neighbouring tokens, the share that are different: 1 = no pair twice."),
         "0,114,178",
     ),
     "loop_rate": Measure(
-        "loops", "Of all runs of three tokens, the share that stood in the same text before: 0 = no loop.", "213,94,0"
+        later("loops"),
+        later("Of all runs of three tokens, the share that stood in the same text before: 0 = no loop."),
+        "213,94,0",
     ),
     "entropy": Measure(
-        "entropy",
-        "How open each choice was, on average, in bits: 0 = only one token was possible.",
+        later("entropy"),
+        later("How open each choice was, on average, in bits: 0 = only one token was possible."),
         "0,158,115",
         "{:.1f}",
     ),
@@ -159,13 +162,14 @@ def settings_map_html(data: SettingsMap, *, measure: str = "distinct") -> str:
     return figure(
         f"{STYLE}{heading_html(measure)}"
         f'<table class="nc-map nc-map-as-{measure}"><colgroup>{columns}</colgroup>{head}{rows}</table>',
-        label=f"{MEASURES[measure].name} for each temperature and top_p",
+        label=tr("{measure} for each temperature and top_p", measure=tr_later(MEASURES[measure].name)),
     )
 
 
 def heading_html(measure: str) -> str:
     """The name of a measure and what it means."""
-    return f'<p class="nc-map-head"><b>{MEASURES[measure].name}</b> · {MEASURES[measure].meaning}</p>'
+    name, meaning = tr_later(MEASURES[measure].name), tr_later(MEASURES[measure].meaning)
+    return f'<p class="nc-map-head"><b>{name}</b> · {meaning}</p>'
 
 
 def _row(row, number, data, measure):
@@ -204,12 +208,12 @@ def share(cell: MapCell, data: SettingsMap, measure: str) -> float:
 
 def spoken(cell: MapCell, measure: str) -> str:
     """A cell in words."""
-    return f"{_settings(cell)}: {MEASURES[measure].name} {number_text(cell, measure)}"
+    return f"{_settings(cell)}: {tr_later(MEASURES[measure].name)} {number_text(cell, measure)}"
 
 
 def samples_html(cell: MapCell, *, prompt: str = "") -> str:
     """The texts of one cell, each with its seed and after the end of the prompt."""
-    return figure(f"{STYLE}{_samples(cell, prompt)}", label=f"The texts for {_settings(cell)}")
+    return figure(f"{STYLE}{_samples(cell, prompt)}", label=tr("The texts for {settings}", settings=_settings(cell)))
 
 
 def standing_map_html(data: SettingsMap) -> str:
@@ -218,18 +222,18 @@ def standing_map_html(data: SettingsMap) -> str:
     lists = "".join(
         f"<details><summary>{_settings(cell)}</summary>{_samples(cell, data.prompt)}</details>" for cell in cells
     )
-    texts = figure(f"<p><b>The texts</b></p>{lists}", label="The texts of all cells")
+    texts = figure(f"<p><b>{tr('The texts')}</b></p>{lists}", label=tr("The texts of all cells"))
     return "".join(settings_map_html(data, measure=measure) for measure in MEASURES) + texts
 
 
 def _samples(cell, prompt, tail=60):
     before = ("…" if len(prompt) > tail else "") + prompt[-tail:]
     texts = "".join(
-        f'<dt><b>seed {seed}</b> <span class="nc-dim">{_length(sample)}</span></dt>'
+        f'<dt><b>{tr("seed {n}", n=seed)}</b> <span class="nc-dim">{_length(sample)}</span></dt>'
         f'<dd><span class="nc-dim">{running_text(before)}</span>{running_text(sample.text)}</dd>'
         for seed, sample in zip(cell.seeds, cell.samples, strict=True)
     )
-    numbers = " · ".join(f"{measure.name} {number_text(cell, name)}" for name, measure in MEASURES.items())
+    numbers = " · ".join(f"{tr_later(measure.name)} {number_text(cell, name)}" for name, measure in MEASURES.items())
     head = f'<div class="nc-head"><b>{_settings(cell)}</b><span class="nc-dim">{numbers}</span></div>'
     return f'{head}<dl class="nc-map-texts">{texts}</dl>'
 
@@ -239,7 +243,8 @@ def _settings(cell):
 
 
 def _length(sample):
-    return count(len(sample.token_ids), "token") + (", ended by itself" if sample.finish_reason == "stop" else "")
+    tokens = count(len(sample.token_ids), "token")
+    return tr("{tokens}, ended by itself", tokens=tokens) if sample.finish_reason == "stop" else tokens
 
 
 # The cells of the live map are buttons with the same classes; nc-map-7 makes a bar of 7 twentieths.

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import MessageError
 from ..generation import Sample
+from ..language import later, tr, tr_later
 from ..prompts import build_prompt, encode_beginning, encode_text, has_template, plain_template
 from ..tokens import special_token_ids
 from .filmstrip import running_text
@@ -29,7 +30,7 @@ SPEAKERS = re.compile(
 
 @dataclass(frozen=True)
 class Case:
-    """One way to wrap a question. says: what was done. text, input_ids: the prompt."""
+    """One way to wrap a question. name: in English. says: what was done. text, input_ids: the prompt."""
 
     name: str
     says: str
@@ -91,9 +92,9 @@ class TemplateClinic:
 
 # Each measure is an attribute of ClinicRow: its heading, and what it means.
 MEASURES = {
-    "n_stopped": ("stopped", "The model ended its reply itself, before the limit cut it off."),
-    "n_silent": ("silent", "The reply has no words at all."),
-    "n_self_talk": ("talked to itself", "The reply opens a turn, or goes on as another speaker."),
+    "n_stopped": (later("stopped"), later("The model ended its reply itself, before the limit cut it off.")),
+    "n_silent": (later("silent"), later("The reply has no words at all.")),
+    "n_self_talk": (later("talked to itself"), later("The reply opens a turn, or goes on as another speaker.")),
 }
 
 
@@ -112,14 +113,17 @@ def clinic_cases(question: str, tokenizer: Any) -> tuple[Case, ...]:
     messages = [{"role": "user", "content": mark}]
     right = build_prompt(messages, tokenizer)
     opened = build_prompt(messages, tokenizer, add_generation_prompt=False)
-    forms = {"right": ("as the model was trained", right), "missing": ("only the question", mark)}
+    forms = {
+        later("right"): (tr("as the model was trained"), right),
+        later("missing"): (tr("only the question"), mark),
+    }
     if has_template(tokenizer):
-        forms["wrong: a script"] = ("User: … Bot: …", plain_template(messages))
-    forms["wrong: [INST]"] = ("another model's template", f"[INST] {mark} [/INST]")
-    forms["no generation prompt"] = ("nobody's turn is opened", opened)
+        forms[later("wrong: a script")] = ("User: … Bot: …", plain_template(messages))
+    forms[later("wrong: [INST]")] = (tr("another model's template"), f"[INST] {mark} [/INST]")
+    forms[later("no generation prompt")] = (tr("nobody's turn is opened"), opened)
     start = getattr(tokenizer, "bos_token", None)
     if start and right.startswith(start):
-        forms["doubled start token"] = (f"{start} twice", start + right)
+        forms[later("doubled start token")] = (tr("{token} twice", token=start), start + right)
     return tuple(_case(name, says, form.split(mark), question, tokenizer) for name, (says, form) in forms.items())
 
 
@@ -173,50 +177,54 @@ def self_talk(token_ids: Sequence[int], tokenizer: Any, *, ended: bool = False) 
 
 def template_clinic_html(data: TemplateClinic) -> str:
     """A table: one row for each way to wrap the question, with three bars that say how many replies did what."""
-    head = "".join(
-        f'<th scope="col" title="{attribute(meaning)}">{heading}</th>' for heading, meaning in MEASURES.values()
-    )
+    measures = [(tr_later(heading), tr_later(meaning)) for heading, meaning in MEASURES.values()]
+    head = "".join(f'<th scope="col" title="{attribute(meaning)}">{heading}</th>' for heading, meaning in measures)
     rows = "".join(_row(row) for row in data.rows)
-    meanings = " ".join(f"<b>{heading}</b>: {meaning}" for heading, meaning in MEASURES.values())
+    meanings = " ".join(f"<b>{heading}</b>: {meaning}" for heading, meaning in measures)
     return figure(
-        f'{STYLE}<div class="nc-head"><b>Template clinic</b><span>{running_text(data.question)}</span></div>'
-        f'<table class="nc-clinic"><thead><tr><th scope="col">the prompt</th>{head}</tr></thead>{rows}</table>'
+        f'{STYLE}<div class="nc-head"><b>{tr("Template clinic")}</b><span>{running_text(data.question)}</span></div>'
+        f'<table class="nc-clinic"><thead><tr><th scope="col">{tr("the prompt")}</th>{head}</tr></thead>{rows}</table>'
         f'<p class="nc-dim nc-clinic-key">{meanings}</p>',
-        label="Template clinic: what became of the replies to each prompt",
+        label=tr("Template clinic: what became of the replies to each prompt"),
     )
 
 
 def _row(row):
     cells = "".join(_cell(row, measure) for measure in MEASURES)
-    name = f'<b>{row.case.name}</b><span class="nc-dim">{running_text(row.case.says)}</span>'
+    name = f'<b>{tr_later(row.case.name)}</b><span class="nc-dim">{running_text(row.case.says)}</span>'
     return f'<tr><th scope="row">{name}</th>{cells}</tr>'
 
 
 def _cell(row, measure):
-    number, n, heading = getattr(row, measure), len(row.replies), MEASURES[measure][0]
-    share = 100 * number / n if n else 0
+    number, n, heading = getattr(row, measure), len(row.replies), tr_later(MEASURES[measure][0])
+    share, told = 100 * number / n if n else 0, tr("{n} of {total}", n=number, total=n)
     return (
         f'<td><small>{heading}</small><span class="nc-clinic-bar nc-clinic-{measure[2:]}" role="img" '
-        f'aria-label="{attribute(f"{row.case.name}: {number} of {n} {heading}")}">'
-        f'<i style="width:{share:.1f}%"></i></span>{number} of {n}</td>'
+        f'aria-label="{attribute(f"{tr_later(row.case.name)}: {told} {heading}")}">'
+        f'<i style="width:{share:.1f}%"></i></span>{told}</td>'
     )
 
 
 def clinic_replies_html(data: TemplateClinic, name: str) -> str:
     """One prompt as the model got it, and the replies to it; what talks to itself is marked from where it begins."""
-    return figure(f"{STYLE}{_replies(data, data.row(name))}", label=f"The replies to the prompt: {name}")
+    return figure(
+        f"{STYLE}{_replies(data, data.row(name))}", label=tr("The replies to the prompt: {name}", name=tr_later(name))
+    )
 
 
 def standing_clinic_html(data: TemplateClinic) -> str:
     """The table, and all replies in lists that can be opened: for where no widget runs."""
-    lists = "".join(f"<details><summary>{row.case.name}</summary>{_replies(data, row)}</details>" for row in data.rows)
-    return template_clinic_html(data) + figure(f"<p><b>The replies</b></p>{lists}", label="All replies")
+    lists = "".join(
+        f"<details><summary>{tr_later(row.case.name)}</summary>{_replies(data, row)}</details>" for row in data.rows
+    )
+    replies = figure(f"<p><b>{tr('The replies')}</b></p>{lists}", label=tr("All replies"))
+    return template_clinic_html(data) + replies
 
 
 def _replies(data, row):
     texts = "".join(_reply_html(reply, data.control_tokens) for reply in row.replies)
     return (
-        f"<p>The prompt <b>{row.case.name}</b>, as the model got it:</p>"
+        f"<p>{tr('The prompt <b>{name}</b>, as the model got it:', name=tr_later(row.case.name))}</p>"
         f'<p class="nc-clinic-text nc-clinic-prompt">{_with_tokens(row.case.text, data)}</p>'
         f'<dl class="nc-clinic-replies">{texts}</dl>'
     )
@@ -230,12 +238,13 @@ def _with_tokens(text, data):
 
 def _reply_html(reply, control_tokens):
     cut = len(reply.text) if reply.self_talk is None else reply.self_talk
-    told = [count(reply.n_tokens, "token"), "stopped" if reply.finish_reason == "stop" else "cut off at the limit"]
-    told += ["silent"] * reply.is_silent + ["talked to itself"] * (reply.self_talk is not None)
+    ended = tr("stopped") if reply.finish_reason == "stop" else tr("cut off at the limit")
+    told = [count(reply.n_tokens, "token"), ended]
+    told += [tr("silent")] * reply.is_silent + [tr("talked to itself")] * (reply.self_talk is not None)
     rest = _framed(reply.text[cut:], control_tokens)
     aside = f'<span class="nc-clinic-aside"><b>↯ </b>{rest}</span>' if rest else ""
     return (
-        f'<dt><b>seed {reply.seed}</b> <span class="nc-dim">{", ".join(told)}</span></dt>'
+        f'<dt><b>{tr("seed {n}", n=reply.seed)}</b> <span class="nc-dim">{", ".join(told)}</span></dt>'
         f'<dd class="nc-clinic-text">{_framed(reply.text[:cut], control_tokens)}{aside}</dd>'
     )
 

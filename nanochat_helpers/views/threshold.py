@@ -3,11 +3,11 @@
 In: scores of questions, as `search_quality.question_scores` gives them, and a min_score. Out: two rows of dots.
 """
 
-import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..language import tr
 from ..search_quality import QuestionScore, ThresholdCost, threshold_cost
 from .markup import attribute, count, figure
 
@@ -68,17 +68,26 @@ def threshold_html(data: ThresholdView) -> str:
     cost = data.cost
     n_refused = sum(not dot.passes for dot in data.answered)
     n_through = sum(dot.passes for dot in data.unanswered)
-    rows = _row(data, data.answered, "The collection answers them", f"{n_refused} refused: the price", "answered")
-    rows += _row(data, data.unanswered, "Nothing answers them", f"{n_through} let through: the danger", "unanswered")
-    marks = ("0 or not found", f"score {data.highest / 2:g}", f"{data.highest:g}")
+    price, danger = tr("{n} refused: the price", n=n_refused), tr("{n} let through: the danger", n=n_through)
+    n_answered, n_unanswered = (count(len(dots), "question") for dots in (data.answered, data.unanswered))
+    answered = tr("The collection answers them: {questions}", questions=n_answered)
+    unanswered = tr("Nothing answers them: {questions}", questions=n_unanswered)
+    rows = _row(data, data.answered, answered, price, "answered")
+    rows += _row(data, data.unanswered, unanswered, danger, "unanswered")
+    marks = (tr("0 or not found"), tr("score {score:g}", score=data.highest / 2), f"{data.highest:g}")
     axis = f'<div class="nc-thr-axis">{"".join(f"<span>{mark}</span>" for mark in marks)}</div>'
-    key = "<span>full: gets a passage</span><span>ring: gets none</span>"
+    key = f"<span>{tr('full: gets a passage')}</span><span>{tr('ring: gets none')}</span>"
     head = f'<div class="nc-head"><b>min_score = {cost.min_score:g}</b>{key}</div>'
-    return figure(
-        f"{_STYLE}{head}{rows}{axis}",
-        label=f"With min_score {cost.min_score:g}, {n_refused} of {len(data.answered)} questions that have an answer "
-        f"are refused, and {n_through} of {len(data.unanswered)} that have none get through.",
+    label = tr(
+        "With min_score {min_score:g}, {refused} of {answered} questions that have an answer are refused, "
+        "and {through} of {unanswered} that have none get through.",
+        min_score=cost.min_score,
+        refused=n_refused,
+        answered=len(data.answered),
+        through=n_through,
+        unanswered=len(data.unanswered),
     )
+    return figure(f"{_STYLE}{head}{rows}{axis}", label=label)
 
 
 def _row(data, dots, title, told, kind):
@@ -86,14 +95,14 @@ def _row(data, dots, title, told, kind):
     circles = "".join(_circle(dot) for dot in dots)
     line = f'<i class="nc-thr-line" style="left:{100 * data.line:.1f}%"></i>'
     return (
-        f'<div class="nc-thr-head"><span>{html.escape(title)}: {count(len(dots), "question")}</span><b>{told}</b></div>'
+        f'<div class="nc-thr-head"><span>{title}</span><b>{told}</b></div>'
         f'<div class="nc-thr-row nc-thr-{kind}" style="--levels:{levels}">'
         f'<div class="nc-thr-dots">{line}{circles}</div></div>'
     )
 
 
 def _circle(dot):
-    told = attribute(f"{dot.text} {'not found' if dot.score is None else f'{dot.score:.2f}'}")
+    told = attribute(f"{dot.text} {tr('not found') if dot.score is None else f'{dot.score:.2f}'}")
     kind = "nc-thr-full" if dot.passes else "nc-thr-ring"
     place = f"left:{100 * dot.place:.1f}%;--level:{dot.level}"
     return f'<span class="nc-thr-dot {kind}" role="img" aria-label="{told}" title="{told}" style="{place}"></span>'

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import WorkflowError
+from ..language import later, tr, tr_later
 from ..settings import GenerationSettings
 from ..trace import STEPS as PIPELINE
 from ..workflow import STEPS, Workflow, parse_workflow, read_workflow
@@ -32,11 +33,13 @@ class _Role(NamedTuple):
 
 
 _ROLES = {
-    "tokenize": _Role(2, "cuts the message into tokens", "token ids"),
-    "prepare_prompt": _Role(3, "puts the message and earlier turns into one prompt", "the prompt as token ids"),
-    "model_inference": _Role(4, "asks the model which token comes next", "logits, anew for each token"),
-    "generate": _Role(5, "chooses a token, again and again", "raw text"),
-    "decode_output": _Role(6, "cleans the text", "clean text"),
+    "tokenize": _Role(2, later("cuts the message into tokens"), later("token ids")),
+    "prepare_prompt": _Role(
+        3, later("puts the message and earlier turns into one prompt"), later("the prompt as token ids")
+    ),
+    "model_inference": _Role(4, later("asks the model which token comes next"), later("logits, anew for each token")),
+    "generate": _Role(5, later("chooses a token, again and again"), later("raw text")),
+    "decode_output": _Role(6, later("cleans the text"), later("clean text")),
 }
 
 
@@ -131,11 +134,12 @@ def _box(step):
 
 def _known_box(name, **more):
     role = _ROLES[name]
-    return StepBox(name, _pipeline(role.number), role.does, role.gives, **more)
+    return StepBox(name, _pipeline(role.number), tr_later(role.does), tr_later(role.gives), **more)
 
 
 def _pipeline(number):
-    return f"step {number}, {PIPELINE[number - 1]}: {MODULES[number - 1]}"
+    name, module = tr_later(PIPELINE[number - 1]), tr_later(MODULES[number - 1])
+    return tr("step {number}, {name}: {module}", number=number, name=name, module=module)
 
 
 def _spec_of(workflow):
@@ -174,12 +178,16 @@ def _json(value):
 
 def workflow_html(data: WorkflowDiagram) -> str:
     """Draw the steps below one another, with what goes from each to the next; a mistake stands at its step."""
-    state = "" if data.is_right else " <b class='nc-wf-sign'>✗ has a mistake</b>"
-    head = f'<div class="nc-head"><span>workflow <b class="nc-mono">{_text(data.name)}</b></span>{state}</div>'
+    state = "" if data.is_right else f" <b class='nc-wf-sign'>✗ {tr('has a mistake')}</b>"
+    name = f'<b class="nc-mono">{_text(data.name)}</b>'
+    head = f'<div class="nc-head"><span>{tr("workflow {name}", name=name)}</span>{state}</div>'
     fault = _fault(data.fault) + _source(data.lines)
     boxes = "".join(map(_step, data.boxes[:SHOWN])) + _more(data.boxes)
-    steps = f"{_end('your message', 1)}{_arrow('text')}{boxes}{_end('the reply', 7)}" if data.boxes else ""
-    label = f"A workflow of {count(len(data.boxes), 'step')}" + ("" if data.is_right else ", one mistake")
+    begin, end = _end(tr("your message"), 1), _end(tr("the reply"), 7)
+    steps, n_steps = f"{begin}{_arrow(tr('text'))}{boxes}{end}" if data.boxes else "", count(len(data.boxes), "step")
+    label = tr("A workflow of {steps}", steps=n_steps)
+    if not data.is_right:
+        label = tr("A workflow of {steps}, one mistake", steps=n_steps)
     return figure(f'{STYLE}<div class="nc-wf">{head}{fault}<ol class="nc-wf-steps">{steps}</ol></div>', label=label)
 
 
@@ -190,9 +198,10 @@ def _end(name, number):
 
 def _step(box):
     keys = "".join(f"<dt>{_text(key)}</dt><dd>{_value(value)}</dd>" for key, value in box.keys[:SHOWN])
-    unset = "".join(f'<dt class="nc-dim">{key}</dt><dd class="nc-dim">not given</dd>' for key in box.unset)
+    unset = "".join(f'<dt class="nc-dim">{key}</dt><dd class="nc-dim">{tr("not given")}</dd>' for key in box.unset)
     kind = " nc-wf-wrong" * bool(box.fault) + " nc-wf-missing" * box.is_missing
-    name = f'{"missing: " * box.is_missing}<b class="nc-mono">{_text(box.name)}</b>'
+    name = f'<b class="nc-mono">{_text(box.name)}</b>'
+    name = tr("missing: {step}", step=name) if box.is_missing else name
     about = f"<small>{box.does}</small><small>{box.pipeline}</small>" if box.pipeline else ""
     return (
         f'<li class="nc-wf-box{kind}"><div>{name}{about}</div><dl class="nc-mono">{keys}{unset}</dl>'

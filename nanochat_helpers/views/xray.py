@@ -4,6 +4,7 @@
 """
 
 from ..errors import SettingsError
+from ..language import tr
 from .markup import attribute, count, figure
 from .xray_data import STATIONS, TOKEN_STATIONS, XRay, xray_data
 from .xray_stations import (
@@ -33,14 +34,16 @@ def xray_html(data: XRay, place: int = 0, *, token: int = 0) -> str:
     _check("place", place, len(data.stations))
     _check("token", token, max(1, len(data.choices)))
     station = data.stations[place]
-    label = f"Station {place + 1} of {len(data.stations)}: {station.name}. {station.says}"
+    where = tr("Station {n} of {total}: {name}", n=place + 1, total=len(data.stations), name=station.name)
+    label = f"{where}. {station.says}"
     return figure(f'{STYLE}<div class="nc-xr">{_rail(data, place)}{_station(data, place, token)}</div>', label=label)
 
 
 def whole_xray_html(data: XRay, *, token: int = 0) -> str:
     """All stations below one another: for where no widget runs, such as a page that shows saved notebooks."""
     stations = "<hr>".join(_station(data, place, token) for place in range(len(data.stations)))
-    label = f"One reply in {count(len(data.stations), 'station')}, from the messages to the reply"
+    n_stations = count(len(data.stations), "station")
+    label = tr("One reply in {stations}, from the messages to the reply", stations=n_stations)
     return figure(f'{STYLE}<div class="nc-xr">{stations}</div>', label=label)
 
 
@@ -52,7 +55,7 @@ def _check(name, value, n):
 def _rail(data, place):
     """All stations in a row: those behind us, the one where we are, and those to come."""
     stops = "".join(_stop(data, number, place) for number in range(len(data.stations)))
-    return f'<ol class="nc-xr-rail" aria-label="stations">{stops}</ol>'
+    return f'<ol class="nc-xr-rail" aria-label="{tr("stations")}">{stops}</ol>'
 
 
 def _stop(data, number, place):
@@ -72,9 +75,9 @@ def _station(data, place, token):
 def _shown(data, place, token):
     """The station itself, or why there is nothing to see."""
     if 1 <= place <= 7 and not data.was_asked:
-        return '<p class="nc-note">Not reached: the reply was ready before the model was asked.</p>'
+        return f'<p class="nc-note">{tr("Not reached: the reply was ready before the model was asked.")}</p>'
     if place in _ALIKE:
         return _ALIKE[place](data)
     if not data.choices:
-        return '<p class="nc-note">The model wrote no token.</p>'
+        return f'<p class="nc-note">{tr("The model wrote no token.")}</p>'
     return _BY_TOKEN[place](data, token)

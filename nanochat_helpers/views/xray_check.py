@@ -4,16 +4,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import TraceError
+from ..language import later
 from ..prompts import ROLES
 from ..trace import Trace
 
 REASONS = {
-    "": "it is not finished",
-    "stop": "the model was done and said so by its end token",
-    "length": "there was room for no more tokens",
-    "stop_string": "the text came to a stop string",
-    "blocked": "a safety rule blocked it",
-    "cancelled": "it was stopped on the way",
+    "": later("it is not finished"),
+    "stop": later("the model was done and said so by its end token"),
+    "length": later("there was room for no more tokens"),
+    "stop_string": later("the text came to a stop string"),
+    "blocked": later("a safety rule blocked it"),
+    "cancelled": later("it was stopped on the way"),
 }
 _NUMBER = (int, float)
 _MAYBE = (int, float, type(None))

@@ -6,21 +6,22 @@ In: a Trace. Out: an XRay, computed once; `xray` draws it. Nothing is run again 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..language import later, tr, tr_later
 from ..trace import STEPS, Candidate, TokenRecord, Trace
 from .pipeline import MODULES
 from .xray_check import check_trace
 
 # name, what it shows, and which of the seven steps it belongs to (counted from 1)
 STATIONS = (
-    ("messages", "The conversation, with the new message at its end.", (1,)),
-    ("what fits", "What stays for the prompt, and what had to go.", (3,)),
-    ("prompt", "The one text that the model goes on from.", (3,)),
-    ("ids", "The same text as numbers: this is all that the model sees.", (2, 3)),
-    ("logits", "What the model said about one next token, and what each setting made of it.", (4, 5)),
-    ("the draw", "The final probabilities share a bar from 0 to 1, and a needle picks one token.", (5,)),
-    ("raw text", "All tokens, one after another: what the model wrote.", (5,)),
-    ("edits", "What was cleaned before anybody saw it.", (6,)),
-    ("reply", "What the reader gets.", (7,)),
+    (later("messages"), later("The conversation, with the new message at its end."), (1,)),
+    (later("what fits"), later("What stays for the prompt, and what had to go."), (3,)),
+    (later("prompt"), later("The one text that the model goes on from."), (3,)),
+    (later("ids"), later("The same text as numbers: this is all that the model sees."), (2, 3)),
+    (later("logits"), later("What the model said about one next token, and what each setting made of it."), (4, 5)),
+    (later("the draw"), later("The final probabilities share a bar from 0 to 1, and a needle picks one token."), (5,)),
+    (later("raw text"), later("All tokens, one after another: what the model wrote."), (5,)),
+    (later("edits"), later("What was cleaned before anybody saw it."), (6,)),
+    (later("reply"), later("What the reader gets."), (7,)),
 )
 TOKEN_STATIONS = (4, 5, 6)  # places of the stations that show one token
 
@@ -106,7 +107,10 @@ def xray_data(trace: Trace) -> XRay:
     """Take the reply that this trace recorded apart. Raises TraceError where a part of it is not what it should be."""
     check_trace(trace)
     timings = _timings(trace)
-    stations = tuple(Station(name, says, tuple(timings[step - 1] for step in steps)) for name, says, steps in STATIONS)
+    stations = tuple(
+        Station(tr_later(name), tr_later(says), tuple(timings[step - 1] for step in steps))
+        for name, says, steps in STATIONS
+    )
     kept = trace.kept or [message for message in trace.messages if message not in trace.dropped]
     runs = prompt_runs(trace.prompt, trace.input_ids, trace.roles, kept)
     choices = tuple(_choice(record) for record in trace.tokens)
@@ -187,10 +191,10 @@ def _bar(record):
         is_drawn = row.token_id == record.token_id
         before = max(0.0, record.u - end - row.prob) if is_drawn else 0.0
         if before > 1e-5:
-            parts.append(Part("other tokens", end, end + before))
+            parts.append(Part(tr("other tokens"), end, end + before))
             end += before
         parts.append(Part(row.text, end, end + row.prob, rank, is_drawn))
         end += row.prob
     if 1 - end > 1e-5:
-        parts.append(Part("other tokens", end, 1.0))
+        parts.append(Part(tr("other tokens"), end, 1.0))
     return tuple(parts)

@@ -6,6 +6,7 @@ In: an XRay. Out: HTML, around which `xray` puts a frame.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ..language import grouped, tr, tr_later
 from ..postprocess import Edit
 from ..trace import milliseconds
 from .edits import edits_data, edits_html
@@ -25,43 +26,47 @@ IDS = 24  # ids of one part of the prompt that are shown
 def messages_station(data: XRay) -> str:
     """The whole conversation, the new message marked, and what the rules found in that."""
     last = len(data.trace.messages) - 1
-    rows = [_message(message, "new" * (place == last)) for place, message in enumerate(data.trace.messages)]
+    rows = [_message(message, tr("new") * (place == last)) for place, message in enumerate(data.trace.messages)]
     typed, message = data.trace.user_message, data.trace.messages[-1:]
     if message and message[0]["content"] != typed:  # a rule has masked something in it
-        rows.append(row_html("typed", long_text(typed), note="before the rules"))
+        rows.append(row_html(tr("typed"), long_text(typed), note=tr("before the rules")))
     return list_html(rows, "message") + _findings(data, "input")
 
 
 def fits_station(data: XRay) -> str:
     """What the prompt is made of, what was left out, and what was added."""
-    kept = [_message(message, "" if message in data.trace.messages else "changed or added") for message in data.kept]
+    kept = [
+        _message(message, "" if message in data.trace.messages else tr("changed or added")) for message in data.kept
+    ]
     strip = replace(prompt_strip_data(data.trace), fallen=())  # what fell out stands below, in full
     parts = [
         prompt_strip_html(strip, with_messages=False),
-        f"<h4>In the prompt: {count(len(kept), 'message')}</h4>",
+        f"<h4>{tr('In the prompt: {messages}', messages=count(len(kept), 'message'))}</h4>",
         list_html(kept, "message"),
     ]
     if data.trace.dropped:
-        dropped = [_message(message, "dropped") for message in data.trace.dropped]
-        parts += [f"<h4>Dropped: {count(len(dropped), 'message')}</h4>", list_html(dropped, "message")]
+        dropped = [_message(message, tr("dropped"), is_dropped=True) for message in data.trace.dropped]
+        title = tr("Dropped: {messages}", messages=count(len(dropped), "message"))
+        parts += [f"<h4>{title}</h4>", list_html(dropped, "message")]
     else:
-        parts.append('<p class="nc-dim">Nothing had to go.</p>')
+        parts.append(f'<p class="nc-dim">{tr("Nothing had to go.")}</p>')
     return "".join(parts) + _sources(data)
 
 
-def _message(message, note):
+def _message(message, note, *, is_dropped=False):
     text, role = long_text(message["content"]), message["role"]
-    return row_html(role, f"<del>{text}</del>" if note == "dropped" else text, note=note, role=role)
+    return row_html(role, f"<del>{text}</del>" if is_dropped else text, note=note, role=role)
 
 
 def _findings(data, where):
     """What the rules found in the message or in the reply."""
     found = [finding for finding in data.trace.findings if finding["where"] == where]
-    return "".join(
-        f'<p class="nc-xr-finding"><b>{running_text(finding["action"])}</b> by the rule '
-        f"{running_text(finding['rule'])}: {running_text(finding['says'])}</p>"
-        for finding in found
-    )
+    return "".join(f'<p class="nc-xr-finding">{_finding(finding)}</p>' for finding in found)
+
+
+def _finding(found):
+    action, rule, says = (running_text(text) for text in (found["action"], found["rule"], tr_later(found["says"])))
+    return tr("<b>{action}</b> by the rule {rule}: {says}", action=action, rule=rule, says=says)
 
 
 def _sources(data):
@@ -70,11 +75,12 @@ def _sources(data):
         row_html(f"[{source['number']}]", long_text(source["text"], LONG // 2), note=_origin(source))
         for source in data.trace.sources
     ]
-    return f"<h4>Sources: {count(len(rows), 'passage')}</h4>{list_html(rows, 'passage')}" if rows else ""
+    title = tr("Sources: {passages}", passages=count(len(rows), "passage"))
+    return f"<h4>{title}</h4>{list_html(rows, 'passage')}" if rows else ""
 
 
 def _origin(source):
-    return f"{source['source']}, {source['place']} · score {source['score']:.2f}"
+    return f"{source['source']}, {source['place']} · {tr('score {score:.2f}', score=source['score'])}"
 
 
 # --- prompt and ids
@@ -99,15 +105,15 @@ def _run(run):
 def ids_station(data: XRay) -> str:
     """The ids part by part, with the text that they stand for."""
     if not data.runs:
-        return "<p>The server turned the messages into ids, and does not tell them.</p>"
-    new = len(data.trace.user_ids)
-    head = f"<p>{count(len(data.trace.input_ids), 'id')} in all; the new message alone is {count(new, 'id')}.</p>"
+        return f"<p>{tr('The server turned the messages into ids, and does not tell them.')}</p>"
+    ids, new = count(len(data.trace.input_ids), "id"), count(len(data.trace.user_ids), "id")
+    head = f"<p>{tr('{ids} in all; the new message alone is {new}.', ids=ids, new=new)}</p>"
     return head + _legend(data.runs) + list_html([_ids(run) for run in data.runs], "part")
 
 
 def _ids(run):
     first, between, last = split_ends(run.ids, IDS)
-    gap = gap_html(f"{len(between):,} more") if between else ""
+    gap = gap_html(tr("{n:,} more", n=len(between))) if between else ""
     ids = "".join(map(_id, first)) + gap + "".join(map(_id, last))
     text = "" if run.text is None else f'<span class="nc-mono">{long_text(run.text, 160)}</span>'
     more = f'<span class="nc-xr-ids nc-mono">{ids}</span>'
@@ -122,11 +128,11 @@ def _legend(runs: Sequence[Run]):
     """How many tokens are whose words, with their colour and underline."""
     lengths = {role: _length([run for run in runs if run.role == role]) for role in SPEAKERS}
     parts = "".join(
-        f'<span><span class="nc-xr-run {role_class(role)}">{role}</span> {length:,}</span>'
+        f'<span><span class="nc-xr-run {role_class(role)}">{role}</span> {grouped(length)}</span>'
         for role, length in lengths.items()
         if length
     )
-    return f'<p class="nc-xr-legend"><b>Whose tokens:</b>{parts}</p>'
+    return f'<p class="nc-xr-legend"><b>{tr("Whose tokens:")}</b>{parts}</p>'
 
 
 def _length(runs):
@@ -141,28 +147,39 @@ def edits_station(data: XRay) -> str:
     trace = data.trace
     edits = [Edit(edit["name"], edit["before"], edit["after"]) for edit in trace.edits]
     view = edits_data(trace.raw_text, edits, finish_reason=trace.finish_reason)
-    changed = "<p>The rules changed this: the reader gets another text, see the next station.</p>"
+    changed = f"<p>{tr('The rules changed this: the reader gets another text, see the next station.')}</p>"
     return edits_html(view, limit=LONG) + _findings(data, "output") + changed * (view.text != trace.text)
 
 
 def reply_station(data: XRay) -> str:
     """The reply, why it ended, its sources, and the time of all steps."""
     trace = data.trace
-    ended = f"{count(len(trace.tokens), 'token')}. Why it ended: {REASONS[trace.finish_reason]}."
-    if not data.was_asked:
-        blocked = trace.finish_reason == "blocked"
-        ended = f"The model was not asked: {REASONS['blocked'] if blocked else 'no passage fits the question'}."
     total = milliseconds(sum(trace.seconds.values()))
-    times = f"<h4>The time of all steps: {total}</h4>{steps_html(data.timings)}"
+    times = f"<h4>{tr('The time of all steps: {time}', time=total)}</h4>{steps_html(data.timings)}"
     reply = f'<div class="nc-xr-text nc-xr-reply">{long_text(trace.text, 6 * LONG)}</div>'
-    return f"{reply}<p>{ended}</p>" + _sources(data) + times
+    return f"{reply}<p>{_ended(data)}</p>" + _sources(data) + times
+
+
+def _ended(data):
+    """Why the reply ended, or why there was none to write."""
+    if data.was_asked:
+        tokens, reason = count(len(data.trace.tokens), "token"), tr_later(REASONS[data.trace.finish_reason])
+        return tr("{tokens}. Why it ended: {reason}.", tokens=tokens, reason=reason)
+    if data.trace.finish_reason == "blocked":
+        return tr("The model was not asked: a safety rule blocked it.")
+    return tr("The model was not asked: no passage fits the question.")
 
 
 def steps_html(steps: Sequence[Timing]) -> str:
     """Some steps of the pipeline, each with its module and its time."""
     rows = [
-        f'<span>{step.number} <b>{step.name}</b> <span class="nc-mono nc-dim">{step.module}</span></span>'
-        f"<span>{milliseconds(step.seconds)}</span>{bar(step.share, label=f'{round(100 * step.share)} % of the time')}"
+        f"<span>{step.number} <b>{tr_later(step.name)}</b> "
+        f'<span class="nc-mono nc-dim">{tr_later(step.module)}</span></span>'
+        f"<span>{milliseconds(step.seconds)}</span>{_share_bar(step.share)}"
         for step in steps
     ]
     return f'<div class="nc-xr-steps">{"".join(rows)}</div>'
+
+
+def _share_bar(share):
+    return bar(share, label=tr("{percent} % of the time", percent=round(100 * share)))

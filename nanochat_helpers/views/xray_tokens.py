@@ -5,13 +5,14 @@ In: an XRay and the place of a token, from 0. Out: HTML, around which `xray` put
 
 import re
 
+from ..language import later, tr, tr_later
 from ..trace import milliseconds
 from .filmstrip import running_text
 from .markup import bar, count, rounded_percentages, visible
 from .xray_data import XRay
 from .xray_style import gap_html, long_text, split_ends
 
-CHANGES = ("the model", "the repetition penalty", "temperature 0", "top_k", "top_p", "min_p")
+CHANGES = (later("the model"), later("the repetition penalty"), "temperature 0", "top_k", "top_p", "min_p")
 _COLOURS = ("86,180,233", "230,159,0", "0,158,115", "204,121,167", "240,228,66", "213,94,0")
 
 
@@ -27,7 +28,8 @@ def logits_station(data: XRay, token: int) -> str:
     percents = rounded_percentages([row.prob for row in choice.rows] + [choice.rest])
     rows = "".join(_row(row, percent, choice) for row, percent in zip(choice.rows, percents, strict=False))
     head = "".join(f"<th scope=col>{name}<small>{running_text(note)}</small></th>" for name, note in _columns(settings))
-    rest = f"<tr><th scope=row>all other tokens</th>{'<td></td>' * 4}<td>{_share(percents[-1], choice.rest)}</td></tr>"
+    others, empty = tr("all other tokens"), "<td></td>" * 4
+    rest = f"<tr><th scope=row>{others}</th>{empty}<td>{_share(percents[-1], choice.rest)}</td></tr>"
     table = f'<table class="nc-xr-table"><thead><tr>{head}</tr></thead><tbody>{rows}{rest}</tbody></table>'
     return so_far_html(data, token) + table + _own(choice)
 
@@ -35,16 +37,16 @@ def logits_station(data: XRay, token: int) -> str:
 def _columns(settings):
     """The heads of the columns, and the settings that belong to them."""
     temperature = 0 if settings.get("do_sample") is False else settings.get("temperature", 1)
-    divided = {0: "0: the best one", 1: "off"}.get(temperature, f"÷ {temperature}")
+    divided = {0: tr("0: the best one"), 1: tr("off")}.get(temperature, f"÷ {temperature}")
     penalty = settings.get("repetition_penalty", 1)
     cuts = [f"{name} {settings[name]}" for name, off in _CUTS.items() if settings.get(name, off) != off]
     return [
-        ("token", ""),
-        ("logit", "of the model"),
-        ("penalty", "off" if penalty == 1 else f"÷ or × {penalty}"),
-        ("temper&shy;ature", divided),
-        ("kept?", ", ".join(cuts) if cuts and temperature else "no cuts"),
-        ("final %", "adds up to 100"),
+        (tr("token"), ""),
+        (tr("logit"), tr("of the model")),
+        (tr("penalty"), tr("off") if penalty == 1 else tr("÷ or × {penalty}", penalty=penalty)),
+        (tr("temper&shy;ature"), divided),
+        (tr("kept?"), ", ".join(cuts) if cuts and temperature else tr("no cuts")),
+        (tr("final %"), tr("adds up to 100")),
     ]
 
 
@@ -58,9 +60,13 @@ def _row(row, percent, choice):
     sign = "➜ " if is_chosen else ""
     numbers = "".join(f"<td>{number_text(logit)}</td>" for logit in row.logits[:3])
     return (
-        f'<tr class="{kind}"><th scope=row>{sign}{visible(row.text, limit=40) or "<i>empty</i>"}</th>{numbers}'
-        f"<td>{f'✗ {removed}' if removed else '✓'}</td><td>{_share(percent, row.prob)}</td></tr>"
+        f'<tr class="{kind}"><th scope=row>{sign}{visible(row.text, limit=40) or _italic(tr("empty"))}</th>{numbers}'
+        f"<td>{f'✗ {tr_later(removed)}' if removed else '✓'}</td><td>{_share(percent, row.prob)}</td></tr>"
     )
+
+
+def _italic(word):
+    return f"<i>{word}</i>"
 
 
 def _share(percent, prob):
@@ -72,22 +78,29 @@ def number_text(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}".replace("-", "−")
 
 
-def _own(choice):
+def _own(choice, *, was_marked=True):
     """The model's own probability of the token, and how long the model took."""
-    record = choice.record
-    own = "" if record.prob is None else f" Without any settings its probability was {100 * record.prob:.1f} %."
-    shared = "" if record.model_seconds is None else f", of which the model took {milliseconds(record.model_seconds)}"
-    return f'<p class="nc-dim">➜ was drawn.{own} This token took {milliseconds(record.seconds)}{shared}.</p>'
+    record, sentences = choice.record, [tr("➜ was drawn.")] * was_marked
+    if record.prob is not None:
+        sentences.append(tr("Without any settings its probability was {percent:.1f} %.", percent=100 * record.prob))
+    time = milliseconds(record.seconds)
+    if record.model_seconds is None:
+        sentences.append(tr("This token took {time}.", time=time))
+    else:
+        of_model = milliseconds(record.model_seconds)
+        sentences.append(tr("This token took {time}, of which the model took {part}.", time=time, part=of_model))
+    return f'<p class="nc-dim">{" ".join(sentences)}</p>'
 
 
 def _untold(data, choice):
     """For an engine that chooses the tokens itself."""
-    engine = "The server" if data.trace.engine == "remote" else running_text(data.trace.engine)
-    return (
-        f'<p class="nc-note">{engine} chooses the tokens itself: it tells neither its logits '
-        "nor where its needle pointed. A model loaded with the engine “transformers” shows them here.</p>"
-        + _own(choice).replace("➜ was drawn.", "")
+    engine = tr("The server") if data.trace.engine == "remote" else running_text(data.trace.engine)
+    told = tr(
+        "{engine} chooses the tokens itself: it tells neither its logits nor where its needle pointed. "
+        "A model loaded with the engine “transformers” shows them here.",
+        engine=engine,
     )
+    return f'<p class="nc-note">{told}</p>{_own(choice, was_marked=False)}'
 
 
 def so_far_html(data: XRay, token: int, tail: int = 60) -> str:
@@ -95,9 +108,10 @@ def so_far_html(data: XRay, token: int, tail: int = 60) -> str:
     records = data.trace.tokens
     before = "".join(record.text for record in records[max(0, token - tail) : token])
     before = ("…" if token > tail or len(before) > tail else "") + before[-tail:]
-    name = visible(records[token].text, limit=60) or "<i>no text</i>"
+    name = visible(records[token].text, limit=60) or _italic(tr("no text"))
+    where = tr("Token {n:,} of {total:,}:", n=token + 1, total=len(records))
     return (
-        f'<p class="nc-xr-so-far"><b>Token {token + 1:,} of {len(records):,}:</b> '
+        f'<p class="nc-xr-so-far"><b>{where}</b> '
         f'<span class="nc-dim">{long_text(before)}</span><span class="nc-xr-token">{name}</span></p>'
     )
 
@@ -113,7 +127,8 @@ def draw_station(data: XRay, token: int) -> str:
     u = choice.record.u
     percents = rounded_percentages([part.end - part.start for part in choice.bar])
     parts = "".join(_part(part, percent) for part, percent in zip(choice.bar, percents, strict=True))
-    label = f"A bar from 0 to 1 with {count(len(choice.bar), 'part')}; the needle is at {u:.3f}"
+    n_parts = count(len(choice.bar), "part")
+    label = tr("A bar from 0 to 1 with {parts}; the needle is at {u:.3f}", parts=n_parts, u=u)
     return (
         f"{so_far_html(data, token)}"
         f'<div class="nc-xr-wheel" style="--u:{u:.5f}" role="img" aria-label="{label}">'
@@ -126,7 +141,7 @@ def draw_station(data: XRay, token: int) -> str:
 def _part(part, percent):
     length = part.end - part.start
     colour, hatch = ("128,128,128", ".6") if part.rank is None else _colour(part.rank)
-    name = part.text if part.rank is None else visible(part.text, limit=16) or "empty"
+    name = part.text if part.rank is None else visible(part.text, limit=16) or tr("empty")
     words = f"<span>{name}</span><span>{percent:.1f} %</span>" if length >= 0.06 else ""
     kind = ("nc-xr-hit " if part.is_drawn else "") + ("nc-xr-slim" if length < 0.18 else "")
     return (
@@ -149,12 +164,15 @@ def _pointed_at(choice):
     drawn = next((part for part in choice.bar if part.is_drawn), None)
     if drawn is None:
         return ""
-    name = visible(drawn.text, limit=60) or "<i>empty</i>"
-    alone = " Only one token was possible, so the needle had no say." if len(choice.bar) == 1 else ""
-    return (
-        f'<p>The needle points at <b class="nc-xr-token">{name}</b>, whose part goes from {drawn.start:.3f} to '
-        f"{drawn.end:.3f}.{alone}</p>"
+    token = f'<b class="nc-xr-token">{visible(drawn.text, limit=60) or _italic(tr("empty"))}</b>'
+    said = tr(
+        "The needle points at {token}, whose part goes from {start:.3f} to {end:.3f}.",
+        token=token,
+        start=drawn.start,
+        end=drawn.end,
     )
+    alone = " " + tr("Only one token was possible, so the needle had no say.") if len(choice.bar) == 1 else ""
+    return f"<p>{said}{alone}</p>"
 
 
 # --- the raw text
@@ -165,11 +183,14 @@ def raw_text_station(data: XRay, token: int) -> str:
     boxes = [_box(record, place == token) for place, record in enumerate(data.trace.tokens)]
     first, between, last = split_ends(boxes, 160)
     gap = gap_html(count(len(between), "token")) if between else ""
-    head = f"<p>{count(len(boxes), 'token')}, {count(len(data.trace.raw_text), 'character')}.</p>"
+    characters = count(len(data.trace.raw_text), "character")
+    head = f"<p>{tr('{tokens}, {characters}.', tokens=count(len(boxes), 'token'), characters=characters)}</p>"
     return f'{head}<div class="nc-xr-tokens">{"".join(first)}{gap}{"".join(last)}</div>'
 
 
 def _box(record, is_chosen):
-    own = "" if record.prob is None else f' title="own probability {100 * record.prob:.1f} %"'
-    text = visible(record.text) or '<span class="nc-dim">no text</span>'
+    own = ""
+    if record.prob is not None:
+        own = f' title="{tr("own probability {percent:.1f} %", percent=100 * record.prob)}"'
+    text = visible(record.text) or f'<span class="nc-dim">{tr("no text")}</span>'
     return f'<span class="nc-xr-one{" nc-xr-token" * is_chosen}"{own}>{text}</span>'

@@ -36,6 +36,7 @@ _HOME = {
     "rounded_row_widget": "quantization",
     "workflow_diagram": "workflow",
     "predict": "prediction",
+    "presenter": "presenting",
 }
 __all__ = list(_HOME)
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from ..errors import NanoChatError
+from ..language import tr
 from ..settings import check_count
 from ..views.bake_off import BakeOff, bake_off_data, bake_off_html, bake_off_rounds_html, five_strategies
 from ..views.markup import count, message
@@ -37,7 +38,7 @@ class BakeOffView(OnDemand):
         pictures = [self._note.box, self._table.box, self._rounds.box]
         self.box = live_box([self.controls["n_between"], buttons, *pictures])
         self.controls["play"].on_click(lambda _: self._worker.start(self._run))
-        self._say("Choose the number of turns in between, then press “Play”.")
+        self._say(tr("Choose the number of turns in between, then press “Play”."))
 
     @property
     def html(self) -> str:
@@ -47,14 +48,15 @@ class BakeOffView(OnDemand):
     def _run(self, cancel: threading.Event):
         n_between = self.controls["n_between"].value
         start = time.monotonic()
-        with self._working(f"The fact, {count(n_between, 'turn')}, the question …"):
+        with self._working(tr("The fact, {turns}, the question …", turns=count(n_between, "turn"))):
             data = self._play(n_between=n_between, cancel=cancel, on_progress=self._show_progress)
-            seconds = f"{time.monotonic() - start:.1f} s"
+            seconds, n = time.monotonic() - start, len(data.outcomes)
             if cancel.is_set():
-                self._say(f"Stopped after {seconds}: this round does not count.")
+                self._say(tr("Stopped after {seconds:.1f} s: this round does not count.", seconds=seconds))
             else:
                 self._show(data)
-                self._say(f"{len(data.outcomes)} strategies in {seconds}. Move the slider and play another round.")
+                done = tr("{n} strategies in {seconds:.1f} s.", n=n, seconds=seconds)
+                self._say(f"{done} {tr('Move the slider and play another round.')}")
 
     def _show(self, data):
         self.data = self.rounds[data.n_between] = data
@@ -91,12 +93,12 @@ def _controls(widgets, n_between):
         value=n_between,
         min=0,
         max=max(MOST_TURNS, n_between),
-        description="turns in between",
+        description=tr("turns in between"),
         style={"description_width": WIDE},
         layout=widgets.Layout(width="100%", max_width="42em"),
     )
     return {
         "n_between": slider,
-        "play": widgets.Button(description="Play", tooltip="Let all strategies answer"),
-        "stop": widgets.Button(description="Stop", tooltip="Stop this round", disabled=True),
+        "play": widgets.Button(description=tr("Play"), tooltip=tr("Let all strategies answer")),
+        "stop": widgets.Button(description=tr("Stop"), tooltip=tr("Stop this round"), disabled=True),
     }

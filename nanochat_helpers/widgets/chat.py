@@ -9,6 +9,7 @@ from typing import Any
 
 from ..chat import Chat, Reply, user_message
 from ..errors import MessageError, NanoChatError, SettingsError
+from ..language import later, tr, tr_later
 from ..settings import GenerationSettings
 from ..views.chat import ChatData, ReplyNote, chat_data, chat_html
 from ..views.markup import count, message
@@ -18,8 +19,8 @@ from .controls import change_settings
 from .live import Shown, StaticView, Worker, ipywidgets_or_none, seldom
 
 LAST_LETTERS = 0.1  # seconds: Enter may arrive before the letters that were typed just before it
-READING = "Reading the prompt …"
-BUSY = "A reply is being written: wait for its end, or press Stop first."
+READING = later("Reading the prompt …")
+BUSY = later("A reply is being written: wait for its end, or press Stop first.")
 
 
 def chat_panel(
@@ -40,9 +41,8 @@ def chat_panel(
         begin_anew(chat, system)
     if ipywidgets_or_none() is None:
         data = chat_data(chat.messages)
-        return StaticView(
-            chat_html(data) + message("To write here, install ipywidgets; chat.send works without."), data
-        )
+        hint = tr("To write here, install ipywidgets; chat.send works without.")
+        return StaticView(chat_html(data) + message(hint), data)
     return ChatPanel(chat, chat.system if system is None else system)
 
 
@@ -80,7 +80,7 @@ class ChatPanel(Shown):
         self._connect()
         chat.cancel()  # should a panel of this chat, whose cell was run again, still be writing
         self.refresh()
-        self._say("Type a message, and press Enter or Send.")
+        self._say(tr("Type a message, and press Enter or Send."))
 
     @property
     def html(self) -> str:
@@ -106,7 +106,7 @@ class ChatPanel(Shown):
     def send(self, text: str | None = None) -> None:
         """Send what is in the field, or this text. While a turn is edited, the conversation goes on from there."""
         if not isinstance(text, str | None):
-            self._say(f"The message must be text, not {type(text).__name__}.", is_error=True)
+            self._say(tr("The message must be text, not {kind}.", kind=type(text).__name__), is_error=True)
             return
         if text is not None and not self._writing:
             self.controls["message"].value = text
@@ -118,7 +118,7 @@ class ChatPanel(Shown):
             self._stop.set()
             self.chat.cancel()
         else:
-            self._say("Nothing is being written.")
+            self._say(tr("Nothing is being written."))
 
     def regenerate(self) -> None:
         """Forget the last reply and answer again, with the next seed."""
@@ -134,24 +134,30 @@ class ChatPanel(Shown):
         if not self._is_free():
             return
         if turn is None or not 0 <= turn < len(texts):
-            self._say(f"There is no such message to edit: you sent {count(len(texts), 'message')}.", is_error=True)
+            sent = count(len(texts), "message")
+            self._say(tr("There is no such message to edit: you sent {messages}.", messages=sent), is_error=True)
             return
         if self.editing is None:
             self._draft = self.controls["message"].value
         self.editing = turn
         self.controls["message"].value = texts[turn]
         self.refresh()
-        self._say(f"Change your message {turn + 1} in the field: Send goes on from there, and forgets what came after.")
+        self._say(
+            tr(
+                "Change your message {n} in the field: Send goes on from there, and forgets what came after.",
+                n=turn + 1,
+            )
+        )
 
     def cancel_edit(self) -> None:
         """Leave the conversation as it is; the field gets back what was in it before."""
         if self.editing is None:
-            self._say("No message is being edited.")
+            self._say(tr("No message is being edited."))
         elif self._is_free():
             self.editing = None
             self.controls["message"].value = self._draft
             self.refresh()
-            self._say("The conversation is as it was.")
+            self._say(tr("The conversation is as it was."))
 
     def new_chat(self) -> None:
         """Forget the conversation and begin anew, with the system message in its field."""
@@ -165,7 +171,7 @@ class ChatPanel(Shown):
         self.editing, self.display.growing.value = None, ""
         self._notes.clear()
         self.refresh()
-        self._say("A new chat. The system message holds from now on.")
+        self._say(tr("A new chat. The system message holds from now on."))
 
     def _connect(self):
         controls = self.controls
@@ -178,7 +184,7 @@ class ChatPanel(Shown):
 
     def _is_free(self):
         if self._writing:
-            self._say(BUSY, is_error=True)
+            self._say(tr_later(BUSY), is_error=True)
         return not self._writing
 
     def _start(self, job):
@@ -227,7 +233,7 @@ class ChatPanel(Shown):
         seed.max = max(seed.max, seed.value + 1)
         seed.value += 1
         if self._answer(texts[-1], len(texts) - 1) and self.chat.messages[-1] == last:
-            self._say(f"{self.line} The same words again: the model is sure of them.")
+            self._say(f"{self.line} {tr('The same words again: the model is sure of them.')}")
 
     def _answer(self, text: str, turn: int | None) -> bool:
         """Get the reply to a message, in place of a turn or after the last one; False where it was not kept."""
@@ -252,11 +258,11 @@ class ChatPanel(Shown):
             return None
         turn = len(user_texts(self.chat))
         self.display.show_growing(text, "", turn)
-        self._say(READING)
+        self._say(tr_later(READING))
         for number, written in enumerate(seldom(self._growing_reply(text))):
             self.display.show_growing(text, written, turn)
-            if number == 0 and self.line == READING:  # BUSY, once said, stays
-                self._say("Writing …")
+            if number == 0 and self.line == tr_later(READING):  # BUSY, once said, stays
+                self._say(tr("Writing …"))
         reply = self.chat.last_reply
         return None if reply.finish_reason == "cancelled" and not reply.text else reply
 
@@ -299,10 +305,10 @@ class ChatPanel(Shown):
 
     def _tell_why_not(self, reply):
         if reply is None:
-            self._say("Stopped before the first word: the conversation is as it was.")
+            self._say(tr("Stopped before the first word: the conversation is as it was."))
         else:
             self.display.show_blocked(reply)
-            self._say("Blocked by a rule: the conversation is as it was.")
+            self._say(tr("Blocked by a rule: the conversation is as it was."))
 
     def _say(self, text, *, is_error=False):
         self.line = text
@@ -318,10 +324,15 @@ def _account(reply):
     """How the reply came about, in one line."""
     tokens = reply.trace.tokens
     if not tokens:
-        return "Answered without the model."
-    seconds = sum(token.seconds for token in tokens)
-    ended = "Stopped after" if reply.finish_reason == "cancelled" else "Done:"
-    return f"{ended} {count(len(tokens), 'token')} in {seconds:.1f} s, the first after {tokens[0].seconds:.2f} s."
+        return tr("Answered without the model.")
+    numbers = {
+        "tokens": count(len(tokens), "token"),
+        "seconds": sum(token.seconds for token in tokens),
+        "first": tokens[0].seconds,
+    }
+    if reply.finish_reason == "cancelled":
+        return tr("Stopped after {tokens} in {seconds:.1f} s, the first after {first:.2f} s.", **numbers)
+    return tr("Done: {tokens} in {seconds:.1f} s, the first after {first:.2f} s.", **numbers)
 
 
 def _short(text, length=40):

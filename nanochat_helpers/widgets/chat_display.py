@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from ..chat import Chat, Reply
 from ..errors import NanoChatError
+from ..language import tr
 from ..views.chat import ChatData, ReplyNote, blocked_html, chat_data, chat_html, growing_html
 from ..views.markup import message
 from ..views.prompt_strip import prompt_strip_data, prompt_strip_html
@@ -73,7 +74,7 @@ def export_links(as_json: str, as_markdown: str, model: str) -> str:
     name = "chat_with_" + (re.sub("[^a-z0-9]+", "_", model.lower()).strip("_")[:40] or "a_model")
     kinds = (("JSON", "json", "application/json", as_json), ("Markdown", "md", "text/markdown", as_markdown))
     links = "".join(
-        f'<a download="{name}.{ending}" href="{_data_uri(kind, text)}">Save as {html.escape(label)}</a>'
+        f'<a download="{name}.{ending}" href="{_data_uri(kind, text)}">{tr("Save as {kind}", kind=label)}</a>'
         for label, ending, kind, text in kinds
     )
     return f'<div class="nc-chat-links">{links}</div>'

@@ -6,6 +6,7 @@ It only builds and places them; what they do is in `chat`.
 from collections.abc import Mapping
 from typing import Any
 
+from ..language import later, tr, tr_later
 from ..settings import DEFAULT_MAX_NEW_TOKENS, GenerationSettings
 from .chat_display import ChatDisplay
 from .controls import slider
@@ -14,12 +15,12 @@ from .live import WIDE, ipywidgets_or_none, live_box
 SLIDERS = ("temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens", "seed")
 # name → what stands on the button, what it does, its icon
 BUTTONS = {
-    "send": ("Send", "Send your message; Enter does the same", "paper-plane"),
-    "stop": ("Stop", "Stop the reply that is being written; what is there stays", "stop"),
-    "regenerate": ("Regenerate", "Forget the last reply and answer again, with the next seed", "refresh"),
-    "edit": ("Edit", "Take this message back into the field, and go on from there", "pencil"),
-    "cancel_edit": ("Cancel the edit", "Leave the conversation as it is", "times"),
-    "new_chat": ("New chat", "Forget the conversation and begin anew with this system message", "file-o"),
+    "send": (later("Send"), later("Send your message; Enter does the same"), "paper-plane"),
+    "stop": (later("Stop"), later("Stop the reply that is being written; what is there stays"), "stop"),
+    "regenerate": (later("Regenerate"), later("Forget the last reply and answer again, with the next seed"), "refresh"),
+    "edit": (later("Edit"), later("Take this message back into the field, and go on from there"), "pencil"),
+    "cancel_edit": (later("Cancel the edit"), later("Leave the conversation as it is"), "times"),
+    "new_chat": (later("New chat"), later("Forget the conversation and begin anew with this system message"), "file-o"),
 }
 HEIGHT = "30em"  # of the conversation; what is longer scrolls
 
@@ -32,10 +33,11 @@ class MessageField:
 
     def __init__(self):
         widgets = ipywidgets_or_none()
-        about = {"description": "message", "style": {"description_width": WIDE}}
-        one = widgets.Text(placeholder="Type, and press Enter", layout=_wide(), **about)
-        lines = widgets.Textarea(placeholder="Type, and press Send", rows=4, layout=_wide(), **about)
-        several = widgets.Checkbox(description="several lines", indent=False, layout=widgets.Layout(width="auto"))
+        about = {"description": tr("message"), "style": {"description_width": WIDE}}
+        one = widgets.Text(placeholder=tr("Type, and press Enter"), layout=_wide(), **about)
+        lines = widgets.Textarea(placeholder=tr("Type, and press Send"), rows=4, layout=_wide(), **about)
+        auto = widgets.Layout(width="auto")
+        several = widgets.Checkbox(description=tr("several lines"), indent=False, layout=auto)
         lines.layout.display = "none"
         widgets.link((one, "value"), (lines, "value"))
         several.observe(self._choose, names="value")
@@ -65,10 +67,11 @@ def make_controls(settings: GenerationSettings, system: str) -> dict[str, Any]:
     return {
         **MessageField().controls,
         "turn": widgets.Dropdown(
-            options=[], description="your message", style=initial, layout=widgets.Layout(width="20em", max_width="100%")
+            options=[], description=tr("your message"), style=initial,
+            layout=widgets.Layout(width="20em", max_width="100%"),
         ),
         "system": widgets.Textarea(
-            value=system, description="system message", rows=3, style=initial, layout=_wide()
+            value=system, description=tr("system message"), rows=3, style=initial, layout=_wide()
         ),
         **{name: slider(name, value) for name, value in starts.items()},
         **{name: _button(widgets, *about) for name, about in BUTTONS.items()},
@@ -76,6 +79,7 @@ def make_controls(settings: GenerationSettings, system: str) -> dict[str, Any]:
 
 
 def _button(widgets, text, tooltip, icon):
+    text, tooltip = tr_later(text), tr_later(tooltip)
     return widgets.Button(description=text, tooltip=tooltip, icon=icon, layout=widgets.Layout(width="auto"))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import SettingsError
+from ..language import later, tr_later
 from ..settings import GenerationSettings, check_names
 from .live import LiveView, StaticView, ipywidgets_or_none
 
@@ -26,14 +27,14 @@ RANGES = {
 }
 # What stands beside the mouse when it rests on a name.
 MEANINGS = {
-    "temperature": "divides the logits; 0: always the most likely token",
-    "top_k": "keeps the k most likely tokens; 0: off",
-    "top_p": "keeps the best tokens until they have this much together; 1: off",
-    "min_p": "keeps what is at least this likely, compared with the best token; 0: off",
-    "repetition_penalty": "weakens tokens that were used before; 1: off",
-    "max_new_tokens": "so many tokens may be written",
-    "seed": "fixes the luck",
-    "u": "where the needle points",
+    "temperature": later("divides the logits; 0: always the most likely token"),
+    "top_k": later("keeps the k most likely tokens; 0: off"),
+    "top_p": later("keeps the best tokens until they have this much together; 1: off"),
+    "min_p": later("keeps what is at least this likely, compared with the best token; 0: off"),
+    "repetition_penalty": later("weakens tokens that were used before; 1: off"),
+    "max_new_tokens": later("so many tokens may be written"),
+    "seed": later("fixes the luck"),
+    "u": later("where the needle points"),
 }
 
 
@@ -53,7 +54,8 @@ def slider(name: str, value: float) -> Any:
         style={"description_width": "9.5em"},
         layout=widgets.Layout(width="100%", max_width="42em"),
     )
-    control.tooltip = MEANINGS[name]  # set apart: ipywidgets 7 knows none here, and 8 would say "null" without it
+    # Set apart: ipywidgets 7 knows no tooltip here, and 8 would say "null" without one.
+    control.tooltip = tr_later(MEANINGS[name])
     return control
 
 

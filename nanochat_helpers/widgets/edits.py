@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import MessageError
+from ..language import tr
 from ..postprocess import EDIT_NAMES, Edit, clean
 from ..views import edits as views
 from .live import WIDE, LiveView, StaticView, ipywidgets_or_none, live_box
@@ -86,8 +87,10 @@ def _controls(widgets, examples, finish_reason):
     wide = {"style": {"description_width": WIDE}, "layout": widgets.Layout(width="100%", max_width="46em")}
     controls = {}
     if len(examples) > 1:
-        controls["example"] = widgets.Dropdown(options=list(examples), description="pick a raw text", **wide)
-    controls["text"] = widgets.Textarea(value=text, description="raw text", placeholder="Type here", rows=4, **wide)
+        controls["example"] = widgets.Dropdown(options=list(examples), description=tr("pick a raw text"), **wide)
+    controls["text"] = widgets.Textarea(
+        value=text, description=tr("raw text"), placeholder=tr("Type here"), rows=4, **wide
+    )
     controls["finish_reason"] = widgets.Dropdown(options=list(views.ENDINGS), description="finish_reason", **wide)
     controls["finish_reason"].value = own_reason or finish_reason
     for name in EDIT_NAMES:

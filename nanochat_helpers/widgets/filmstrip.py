@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from ..errors import NanoChatError
+from ..language import later, tr, tr_later
 from ..settings import GenerationSettings
 from ..views import filmstrip as views
 from ..views.candidates import five_columns_html
@@ -22,7 +23,7 @@ from .live import WIDE, Picture, Shown, StaticView, Worker, ipywidgets_or_none, 
 from .writing import written
 
 OTHER_LUCK = -1  # in the list of what to take instead; None would mean that nothing is chosen there
-HINT = "Click a token, or move to it with Tab and press Enter."
+HINT = later("Click a token, or move to it with Tab and press Enter.")
 
 
 class Filmstrip(Shown):
@@ -122,9 +123,8 @@ class Filmstrip(Shown):
 
     def _sentence(self):
         if self.selected is not None:
-            token = self._tokens[self.selected]
-            return f"<b>token {self.selected + 1}:</b> {html.escape(views.sentence(token))}"
-        return HINT if self._tokens else "No tokens yet."
+            return views.line_html(self._tokens[self.selected], self.selected)
+        return tr_later(HINT) if self._tokens else tr("No tokens yet.")
 
 
 class FilmstripView(Shown):
@@ -180,10 +180,11 @@ class FilmstripView(Shown):
 
         def run(cancel):
             self.controls["stop"].disabled = False
-            self._say("Writing …")
+            self._say(tr("Writing …"))
             try:
                 n_tokens = job(cancel, *what)
-                self._say(f"{'Stopped after' if cancel.is_set() else 'Done:'} {count(n_tokens, 'token')}.")
+                told = {"tokens": count(n_tokens, "token")}
+                self._say(tr("Stopped after {tokens}.", **told) if cancel.is_set() else tr("Done: {tokens}.", **told))
             except NanoChatError as error:
                 self._note.show(message(str(error)))
             finally:
@@ -213,11 +214,11 @@ class FilmstripView(Shown):
             instead = self.controls["take"].value
             if instead == OTHER_LUCK:
                 beginning, new = tokens[:place], settings.change(seed=settings.seed + self._n_forks)
-                note = f"from token {place + 1} on"
+                note = tr("from token {n} on", n=place + 1)
             else:
                 other = views.take_instead(tokens[place], instead, self._backbone.tokenizer)
                 beginning, new = (*tokens[:place], other), settings
-                note = f"token {place + 1}: {other.text!r}"
+                note = tr("token {n}: {text}", n=place + 1, text=repr(other.text))
         titles = settings.as_code(), f"{new.as_code()}  # {note}"
         self._start(self._write_other, tokens, beginning, new, titles)
 
@@ -288,7 +289,7 @@ def fork_offers(token: FilmToken | None) -> list[tuple[str, int]]:
         for row in rows
         if row.token_id != token.token_id
     ]
-    return [("other luck", OTHER_LUCK), *others]
+    return [(tr("other luck"), OTHER_LUCK), *others]
 
 
 def fork_controls() -> dict[str, Any]:
@@ -297,15 +298,15 @@ def fork_controls() -> dict[str, Any]:
     return {
         "take": widgets.Dropdown(
             options=fork_offers(None),
-            description="take instead",
+            description=tr("take instead"),
             disabled=True,
             style={"description_width": WIDE},
             layout=widgets.Layout(width="24em", max_width="100%"),
         ),
         "fork": widgets.Button(
-            description="Fork here",
+            description=tr("Fork here"),
             disabled=True,
-            tooltip="Keep the text up to the chosen token and write another ending",
+            tooltip=tr("Keep the text up to the chosen token and write another ending"),
         ),
     }
 
@@ -313,7 +314,7 @@ def fork_controls() -> dict[str, Any]:
 def _buttons(widgets):
     """The controls apart from the slider."""
     return {
-        "write": widgets.Button(description="Write again", tooltip="Write the text with this seed"),
-        "stop": widgets.Button(description="Stop", tooltip="Stop writing", disabled=True),
+        "write": widgets.Button(description=tr("Write again"), tooltip=tr("Write the text with this seed")),
+        "stop": widgets.Button(description=tr("Stop"), tooltip=tr("Stop writing"), disabled=True),
         **fork_controls(),
     }

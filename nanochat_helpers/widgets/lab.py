@@ -13,6 +13,7 @@ from ..backbones import check_can_write
 from ..backbones.logits_cache import LogitsCache
 from ..errors import EngineError, MessageError, ModelMissingError, NanoChatError
 from ..generation import stream
+from ..language import tr
 from ..models import CATALOGUE, find_model, load_model
 from ..prompts import encode_beginning, encode_prompt
 from ..settings import PRESETS, GenerationSettings
@@ -187,7 +188,7 @@ class SamplingLab(Shown):
                     f"{name} is not on this computer. In a cell of its own, run: "
                     f"from nanochat_helpers.models import fetch_model; fetch_model({name!r}). Then choose it again."
                 )
-            self._say(f"loading {name} …")
+            self._say(tr("loading {name} …", name=name))
             self._open(self._backbones.get(name) or load_model(name, engine="transformers", show_progress=False))
         except NanoChatError:
             if self._model is not None:
@@ -210,7 +211,7 @@ class SamplingLab(Shown):
         else:
             input_ids = encode_beginning(text, tokenizer)
         if input_ids != self._input_ids:
-            self._say(f"reading {count(len(input_ids), 'token')} …")
+            self._say(tr("reading {tokens} …", tokens=count(len(input_ids), "token")))
             next(stream(self._model, input_ids, self.settings))  # says so if the prompt is too long
             self._input_ids, self.tokens, self.place = input_ids, (), 0
             self._beginning = self._pinned_beginning = ()
@@ -224,10 +225,17 @@ class SamplingLab(Shown):
 
     def _account(self, seconds, n_computed, *, stopped):
         n_computed = min(n_computed, len(self.tokens))  # another lab may have asked the model meanwhile
-        return (
-            f"{'stopped after ' if stopped else ''}{count(len(self.tokens), 'token')} in {seconds:.1f} s: "
-            f"{len(self.tokens) - n_computed} remembered, {n_computed} computed"
-        )
+        numbers = {
+            "tokens": count(len(self.tokens), "token"),
+            "seconds": seconds,
+            "remembered": len(self.tokens) - n_computed,
+            "computed": n_computed,
+        }
+        if stopped:
+            return tr(
+                "stopped after {tokens} in {seconds:.1f} s: {remembered} remembered, {computed} computed", **numbers
+            )
+        return tr("{tokens} in {seconds:.1f} s: {remembered} remembered, {computed} computed", **numbers)
 
     # --- what is shown
 
@@ -260,8 +268,10 @@ class SamplingLab(Shown):
         self._comparison.show(comparison_html(self.pinned_tokens, self.tokens, titles=titles))
         place = comparison_data(self.pinned_tokens, self.tokens)
         self._strip.show(self.tokens, first_difference=place)
-        verdict = "the same as" if place is None else f"from token {place + 1} on different from"
-        self._say(f"{self._told}; {verdict} the pinned text")
+        if place is None:
+            self._say(tr("{told}; the same as the pinned text", told=self._told))
+        else:
+            self._say(tr("{told}; from token {n} on different from the pinned text", told=self._told, n=place + 1))
 
     def _say(self, text, *, is_error=False):
         shown = f'<span style="font-size:14px">{html.escape(text)}</span>'
@@ -270,8 +280,10 @@ class SamplingLab(Shown):
 
 def _title(settings, beginning):
     """The settings of a text, and where it was forked."""
-    fork = f"  # token {len(beginning)} is {beginning[-1].text!r}" if beginning else ""
-    return settings.as_code() + fork
+    if not beginning:
+        return settings.as_code()
+    fork = tr("token {n} is {text}", n=len(beginning), text=repr(beginning[-1].text))
+    return f"{settings.as_code()}  # {fork}"
 
 
 def _standing_still(backbone, prompt):

@@ -6,6 +6,7 @@ It only builds and places them; what they do is in `lab`.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..language import tr, tr_later
 from ..settings import PRESETS, GenerationSettings
 from ..views.lab import PICTURES
 from .controls import slider
@@ -21,23 +22,24 @@ def make_controls(prompt: str, models: Sequence[str], settings: GenerationSettin
     initial = {"description_width": WIDE}
     return {
         "prompt": widgets.Textarea(
-            value=prompt, description="prompt", rows=2, style=initial, layout=widgets.Layout(width="100%")
+            value=prompt, description=tr("prompt"), rows=2, style=initial, layout=widgets.Layout(width="100%")
         ),
-        "chat": widgets.Checkbox(value=False, description="as a chat message", indent=False, layout=_auto()),
-        "model": widgets.Dropdown(options=list(models), description="model", style=initial, layout=_auto("14em")),
+        "chat": widgets.Checkbox(value=False, description=tr("as a chat message"), indent=False, layout=_auto()),
+        "model": widgets.Dropdown(options=list(models), description=tr("model"), style=initial, layout=_auto("14em")),
         **{name: slider(name, getattr(settings, name)) for name in SLIDERS},
         **{name: _button(name, f"temperature {preset.temperature:g}, top_p {preset.top_p:g}")
            for name, preset in PRESETS.items()},
-        "reset": _button("reset", "all sliders back to where they were at first", icon="undo"),
+        "reset": _button(tr("reset"), tr("all sliders back to where they were at first"), icon="undo"),
         "picture": widgets.ToggleButtons(
-            options=PICTURES, description="", style={"button_width": "auto"}, layout=_auto()
+            options=[(tr_later(name), name) for name in PICTURES], description="", style={"button_width": "auto"},
+            layout=_auto(),
         ),
-        "write": _button("write", "write the text again, from the prompt on", icon="pencil"),
-        "stop": _button("stop", "stop writing", icon="stop"),
-        "pin": _button("pin", "keep these settings, to compare the next ones with them", icon="thumb-tack"),
-        "unpin": _button("unpin", "compare no longer", icon="times"),
+        "write": _button(tr("write"), tr("write the text again, from the prompt on"), icon="pencil"),
+        "stop": _button(tr("stop"), tr("stop writing"), icon="stop"),
+        "pin": _button(tr("pin"), tr("keep these settings, to compare the next ones with them"), icon="thumb-tack"),
+        "unpin": _button(tr("unpin"), tr("compare no longer"), icon="times"),
         **fork_controls(),
-        "code": widgets.Text(description="as code", style=initial, layout=widgets.Layout(width="100%")),
+        "code": widgets.Text(description=tr("as code"), style=initial, layout=widgets.Layout(width="100%")),
     }  # fmt: skip
 
 

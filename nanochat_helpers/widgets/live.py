@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from ..errors import NanoChatError
+from ..language import tr
 from ..views.markup import figure, message, split_styles
 
 WIDE = "initial"  # as description_width: descriptions are cut off otherwise
@@ -31,20 +32,24 @@ def ipywidgets_or_none() -> ModuleType | None:
 
 # A browser keeps showing widgets whose kernel is gone; ipywidgets then gives them the class "disconnected".
 # What is 100 % wide and has a margin, as ipywidgets gives to all, is wider than its place: that brings a scroll bar.
-_FRAME = """<style>
+_STYLE = """<style>
 .nc-gone{display:none;font-size:16px;border-left:.3em solid #D55E00;padding:.2em .7em}
 .jupyter-widgets-disconnected .nc-gone{display:block}
 .nc-live,.nc-live .widget-box,.nc-live .widget-html,.nc-live .widget-hslider,.nc-live .widget-text,
 .nc-live .widget-textarea{margin-left:0;margin-right:0}
 .nc-live.jupyter-widgets-disconnected::before,.nc-live .jupyter-widgets-disconnected::before{display:none!important}
-</style><div class="nc-gone" role="status">The kernel was started anew, so this picture no longer moves.
-Run its cell again (after the cells at the top).</div>"""
+</style>"""
 
 
 def live_box(children: Sequence[Any], *, max_width: str = "none") -> Any:
     """A column of widgets that says so when the kernel behind it was started anew."""
     widgets = ipywidgets_or_none()
-    notice = widgets.HTML(_FRAME, layout=widgets.Layout(margin="0", min_height="0", height="auto"))
+    gone = tr(
+        "The kernel was started anew, so this picture no longer moves.\n"
+        "Run its cell again (after the cells at the top)."
+    )
+    frame = f'{_STYLE}<div class="nc-gone" role="status">{gone}</div>'
+    notice = widgets.HTML(frame, layout=widgets.Layout(margin="0", min_height="0", height="auto"))
     box = widgets.VBox([notice, *children], layout=widgets.Layout(width="100%", max_width=max_width))
     box.add_class("nc-live")
     return box
@@ -92,7 +97,7 @@ class Shown:
         # Written out, because ipywidgets 7 and 8 show themselves in different ways.
         widget = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
         return {
-            "text/plain": "a live picture",
+            "text/plain": tr("a live picture"),
             "text/html": self.html,
             "application/vnd.jupyter.widget-view+json": widget,
         }

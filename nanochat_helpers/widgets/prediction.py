@@ -6,6 +6,7 @@ A guess is never judged before that, and a lesson never stops for the lack of on
 
 import html
 import json
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,13 @@ class Record:
     def clear(self) -> None:
         """Forget all of it, for the next guess or the next class."""
         self.guesses, self.hands, self.first = {}, {}, None
+
+
+def whole_class() -> None:
+    """Switch class mode on for all questions, those that are shown already and those to come."""
+    LivePrediction.in_class = True
+    for each in list(LivePrediction.asked):
+        each.whole_class.value = True
 
 
 # Running a question's cell again, or all cells, makes a new picture of it, but must not throw a guess away.
@@ -158,7 +166,11 @@ class LivePrediction(Prediction, Shown):
     """A question with its controls: the guess, and for a class the hands that were raised. box: all of it.
 
     fields: name → the control of this guess. hands: name → the controls of the hands. whole_class: the switch.
+    in_class: whether this switch is on from the beginning. asked: all questions that are still there.
     """
+
+    in_class = False
+    asked: weakref.WeakSet = weakref.WeakSet()
 
     def __init__(self, question: Question, record: Record):
         super().__init__(question, record)
@@ -174,7 +186,8 @@ class LivePrediction(Prediction, Shown):
         self.box = live_box(self._parts(widgets))
         self.box.add_class("nc-predict")
         self._picture.show(ask_html(question))
-        self.whole_class.value = any(record.hands.values())
+        self.whole_class.value = self.in_class or any(record.hands.values())
+        self.asked.add(self)
         self._changed()
 
     def _parts(self, widgets):

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import NanoChatError
 from ..history import Fitted, LastTurns, TokenBudget
+from ..language import later, tr, tr_later
 from ..prompts import check_messages, encode_prompt
 from ..settings import check_count
 from ..views.markup import message
@@ -16,9 +17,9 @@ from .live import WIDE, LiveView, StaticView, ipywidgets_or_none
 
 # name → a function that makes the strategy from max_history.
 STRATEGIES = {
-    "keep the last turns": LastTurns,
-    "keep what fits": lambda max_history: TokenBudget(),
-    "drop three at a time": lambda max_history: TokenBudget(drop_together=3),
+    later("keep the last turns"): LastTurns,
+    later("keep what fits"): lambda max_history: TokenBudget(),
+    later("drop three at a time"): lambda max_history: TokenBudget(drop_together=3),
 }
 
 
@@ -83,15 +84,15 @@ def _controls(strategies, turn, n_turns, max_history, max_length, longest):
     wide = widgets.Layout(width="100%", max_width="42em")
     named = {"style": {"description_width": "7em"}, "layout": wide}
     strategy = widgets.ToggleButtons(
-        options=list(strategies),
-        description="strategy",
+        options=[(tr_later(name), name) for name in strategies],
+        description=tr("strategy"),
         style={"description_width": WIDE, "button_width": "auto"},
         layout=widgets.Layout(width="100%"),
     )
     most = max(max_history, n_turns - 1, 1)
     return {
         "strategy": strategy,
-        "turn": widgets.IntSlider(value=turn, min=1, max=n_turns, description="turn", **named),
+        "turn": widgets.IntSlider(value=turn, min=1, max=n_turns, description=tr("turn"), **named),
         "max_history": widgets.IntSlider(value=max_history, min=0, max=most, description="max_history", **named),
         "max_length": widgets.IntSlider(
             value=max_length, min=min(16, max_length), max=max(longest, max_length), description="max_length", **named

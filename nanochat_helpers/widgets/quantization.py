@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
+from ..language import tr
 from ..views.quantization import rounded_row_data, rounded_row_html
 from .live import WIDE, LiveView, StaticView, ipywidgets_or_none
 
@@ -21,7 +22,7 @@ def rounded_row_widget(weights: torch.Tensor | Sequence[float], bits: int = 4) -
         value=bits,
         min=min(2, bits),
         max=8,
-        description="bits",
+        description=tr("bits"),
         style={"description_width": WIDE},
         layout=widgets.Layout(width="100%", max_width="42em"),
     )

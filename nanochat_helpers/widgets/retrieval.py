@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import MessageError, SettingsError
+from ..language import tr
 from ..prompts import check_message
 from ..retrieval import Search, check_min_score, check_search
 from ..search_quality import QuestionScore
@@ -79,16 +80,16 @@ def threshold_widget(scores: Sequence[QuestionScore], min_score: float = 0.0) ->
 
 def _controls(widgets, searches, query, k) -> dict[str, Any]:
     # Only when Enter is pressed, or the field is left: a search by meaning is too slow to follow each letter.
-    typed = {"continuous_update": False, "placeholder": "Type a question and press Enter"}
+    typed = {"continuous_update": False, "placeholder": tr("Type a question and press Enter")}
     controls = {
-        "query": widgets.Text(value=query, description="question", **typed, **_wide(widgets)),
-        "k": widgets.IntSlider(value=k, min=1, max=max(MOST_HITS, k), description="passages (k)", **_wide(widgets)),
+        "query": widgets.Text(value=query, description=tr("question"), **typed, **_wide(widgets)),
+        "k": widgets.IntSlider(value=k, min=1, max=max(MOST_HITS, k), description=tr("passages (k)"), **_wide(widgets)),
     }
     if len(searches) > 1:
         names = [(search.name, place) for place, search in enumerate(searches)]
         controls["search"] = widgets.ToggleButtons(
-            options=[("side by side", "all"), *names],
-            description="search",
+            options=[(tr("side by side"), "all"), *names],
+            description=tr("search"),
             style={"description_width": WIDE, "button_width": "auto"},
             layout=widgets.Layout(width="100%"),
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import SettingsError
+from ..language import tr
 from ..safety import Labelled, Safety, evaluate, load_safety_set
 from ..safety_rules import ACTIONS, Rule
 from ..views import safety as views
@@ -93,8 +94,8 @@ def _choice(widgets: Any, rule: Rule) -> Any:
 def _text_box(widgets, text):
     return widgets.Textarea(
         value=text,
-        description="message",
-        placeholder="Type here",
+        description=tr("message"),
+        placeholder=tr("Type here"),
         rows=2,
         style={"description_width": WIDE},
         layout=widgets.Layout(width="100%", max_width="42em"),
@@ -103,6 +104,7 @@ def _text_box(widgets, text):
 
 def _put_choices_side_by_side(widgets, view, choices, n_labelled):
     notice, text, *_, picture = view.box.children
-    heading = widgets.HTML(f"<b>What each rule does</b> (the squares below stand for {count(n_labelled, 'text')})")
+    texts = count(n_labelled, "text")
+    heading = widgets.HTML(tr("<b>What each rule does</b> (the squares below stand for {texts})", texts=texts))
     row = widgets.Box(list(choices.values()), layout=widgets.Layout(flex_flow="row wrap", width="100%"))
     view.box.children = (notice, text, heading, row, picture)

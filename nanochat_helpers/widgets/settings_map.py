@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import NanoChatError
 from ..generation import sample_batch
+from ..language import tr, tr_later
 from ..settings import GenerationSettings
 from ..views import settings_map as views
 from ..views.markup import count, figure, message
@@ -43,7 +44,8 @@ class SettingsMapView(OnDemand):
         self.box = live_box([style, buttons, self._note.box, *pictures])
         self._connect()
         self._refresh()
-        self._say(f"{count(len(rows), 'text')}, {count(len(self.cells), 'cell')}: press “Draw the map”.")
+        texts, cells = count(len(rows), "text"), count(len(self.cells), "cell")
+        self._say(tr("{texts}, {cells}: press “Draw the map”.", texts=texts, cells=cells))
 
     @property
     def html(self) -> str:
@@ -67,23 +69,24 @@ class SettingsMapView(OnDemand):
         self.select(*place)
 
     def _draw(self, cancel):
-        start = time.monotonic()
-        with self._working(f"Writing {count(len(self._rows), 'text')} …"):
+        start, texts = time.monotonic(), count(len(self._rows), "text")
+        with self._working(tr("Writing {texts} …", texts=texts)):
             data = _drawn(self._backbone, self._input_ids, self._rows, cancel, self._show_progress)
             with self._lock:
                 self.data = data
                 self._refresh()
-            seconds = f"{time.monotonic() - start:.1f} s"
+            seconds = time.monotonic() - start
             if cancel.is_set():
-                self._say(f"Stopped after {seconds}: this is what was written until then.")
+                self._say(tr("Stopped after {seconds:.1f} s: this is what was written until then.", seconds=seconds))
             else:
-                self._say(f"{count(len(self._rows), 'text')} in {seconds}. Click a cell to read its texts.")
+                told = tr("{texts} in {seconds:.1f} s. Click a cell to read its texts.", texts=texts, seconds=seconds)
+                self._say(told)
 
     def _refresh(self):
         """Draw the cells anew: for another measure, another choice, or new texts."""
         with self._lock:
             measure, data = self.controls["measure"].value, self.data
-            self._heading.show(figure(views.heading_html(measure), label=MEASURES[measure].name))
+            self._heading.show(figure(views.heading_html(measure), label=tr_later(MEASURES[measure].name)))
             if data is None:
                 return
             for (temperature, top_p), button in self.cells.items():
@@ -134,11 +137,11 @@ def _drawn(backbone, input_ids, rows, cancel=None, on_progress=None):
 
 def _controls(widgets):
     return {
-        "draw": widgets.Button(description="Draw the map", tooltip="Write all texts and measure them"),
-        "stop": widgets.Button(description="Stop", tooltip="Stop writing", disabled=True),
+        "draw": widgets.Button(description=tr("Draw the map"), tooltip=tr("Write all texts and measure them")),
+        "stop": widgets.Button(description=tr("Stop"), tooltip=tr("Stop writing"), disabled=True),
         "measure": widgets.ToggleButtons(
-            options=[(measure.name, name) for name, measure in MEASURES.items()],
-            description="show",
+            options=[(tr_later(measure.name), name) for name, measure in MEASURES.items()],
+            description=tr("show"),
             style={"description_width": WIDE, "button_width": "auto"},
             layout=widgets.Layout(width="100%"),
         ),
@@ -153,7 +156,8 @@ def _cells(widgets, rows):
 
 
 def _cell(widgets, temperature, top_p, shared):
-    told = f"temperature {views.setting_text(temperature)}, top_p {views.setting_text(top_p)}: not drawn yet"
+    settings = f"temperature {views.setting_text(temperature)}, top_p {views.setting_text(top_p)}"
+    told = tr("{settings}: not drawn yet", settings=settings)
     button = widgets.Button(description="–", tooltip=told, disabled=True, **shared)
     button.add_class("nc-map-cell")
     return button

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import NanoChatError, SettingsError, TokenError
 from ..generation import sample_batch
+from ..language import tr, tr_later
 from ..settings import GenerationSettings, check_count
 from ..tokens import check_text
 from ..views import template_clinic as views
@@ -40,7 +41,7 @@ class TemplateClinicView(OnDemand):
         self.box = live_box([self.controls["question"], buttons, self._note.box, *pictures])
         self.controls["run"].on_click(lambda _: self._worker.start(self._run))
         self.controls["case"].observe(lambda _: self._show_replies(), names="value")
-        self._say(f"Each prompt gets {count(n_seeds, 'answer')}: press “Run the clinic”.")
+        self._say(tr("Each prompt gets {answers}: press “Run the clinic”.", answers=count(n_seeds, "answer")))
 
     @property
     def html(self) -> str:
@@ -50,13 +51,14 @@ class TemplateClinicView(OnDemand):
     def _run(self, cancel):
         question = self.controls["question"].value
         start = time.monotonic()
-        with self._working("The model answers …"):
+        with self._working(tr("The model answers …")):
             data = _measured(self._backbone, question, self._settings, self._n_seeds, cancel, self._show_progress)
             if cancel.is_set():
-                self._say("Stopped. The counts below, if any, are those of the run before.")
+                self._say(tr("Stopped. The counts below, if any, are those of the run before."))
             else:
                 self._show(data)
-                self._say(f"{time.monotonic() - start:.1f} s. Choose a prompt below the table to read its replies.")
+                seconds = time.monotonic() - start
+                self._say(tr("{seconds:.1f} s. Choose a prompt below the table to read its replies.", seconds=seconds))
 
     def _show(self, data):
         with self._lock:
@@ -64,7 +66,7 @@ class TemplateClinicView(OnDemand):
             self._table.show(views.template_clinic_html(data))
             names = [row.case.name for row in data.rows]
             chosen, case = self.controls["case"].value, self.controls["case"]
-            case.options = names
+            case.options = [(tr_later(name), name) for name in names]
             case.value = chosen if chosen in names else names[0]
             case.layout.display = None
             self._show_replies()
@@ -134,13 +136,13 @@ def _controls(widgets, question):
     wide = widgets.Layout(width="100%", max_width="42em")
     return {
         "question": widgets.Text(
-            value=question, description="question", style={"description_width": WIDE}, layout=wide
+            value=question, description=tr("question"), style={"description_width": WIDE}, layout=wide
         ),
-        "run": widgets.Button(description="Run the clinic", tooltip="Let the model answer each prompt"),
-        "stop": widgets.Button(description="Stop", tooltip="Stop writing", disabled=True),
+        "run": widgets.Button(description=tr("Run the clinic"), tooltip=tr("Let the model answer each prompt")),
+        "stop": widgets.Button(description=tr("Stop"), tooltip=tr("Stop writing"), disabled=True),
         "case": widgets.Dropdown(
             options=[],
-            description="replies to",
+            description=tr("replies to"),
             style={"description_width": WIDE},
             layout=widgets.Layout(width="100%", max_width="24em", display="none"),
         ),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..bpe import learning_stages
+from ..language import tr
 from ..views import tokens as views
 from .live import WIDE, LiveView, StaticView, ipywidgets_or_none
 
@@ -48,9 +49,14 @@ def merges_widget(text: str, n_merges: int = 0, *, most_merges: int = 30) -> Liv
     if widgets is None:
         return _standing_still(compute(n_merges, True), draw)
     slider = widgets.IntSlider(
-        value=n_merges, min=0, max=last, description="merges", style={"description_width": WIDE}, layout=_wide(widgets)
+        value=n_merges,
+        min=0,
+        max=last,
+        description=tr("merges"),
+        style={"description_width": WIDE},
+        layout=_wide(widgets),
     )
-    look = widgets.Checkbox(value=False, description="show the next merge", indent=False)
+    look = widgets.Checkbox(value=False, description=tr("show the next merge"), indent=False)
     return LiveView({"n_merges": slider, "show_next": look}, compute, draw)
 
 
@@ -58,8 +64,8 @@ def _text_box(text):
     widgets = ipywidgets_or_none()
     return widgets.Textarea(
         value=text,
-        description="text",
-        placeholder="Type here",
+        description=tr("text"),
+        placeholder=tr("Type here"),
         rows=2,
         style={"description_width": WIDE},
         layout=_wide(widgets),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..chat import Reply
 from ..errors import NanoChatError, TraceError
+from ..language import tr
 from ..trace import Trace
 from ..views.markup import count, figure, message
 from ..views.xray import STATIONS, TOKEN_STATIONS, XRay, whole_xray_html, xray_data, xray_html
@@ -71,14 +72,14 @@ class XRayView(Shown):
             self.controls[name].observe(lambda _: self._draw(), names="value")
         self.controls["back"].on_click(lambda _: self._go(-1))
         self.controls["next"].on_click(lambda _: self._go(1))
-        self.controls["save"].on_click(lambda _: self._with_file(self.save, "Saved: {n}, {size} kB in {path}."))
-        self.controls["load"].on_click(lambda _: self._with_file(self.load, "Loaded: {n} from {path}."))
+        self.controls["save"].on_click(lambda _: self._with_file(self.save, self._saved))
+        self.controls["load"].on_click(lambda _: self._with_file(self.load, self._loaded))
 
     def _go(self, by):
         slider = self.controls["station"]
         slider.value = min(max(slider.value + by, 1), len(STATIONS))
 
-    def _with_file(self, do, done):
+    def _with_file(self, do, told):
         """Save or load, and say what came of it."""
         path = self.controls["file"].value.strip()
         try:
@@ -88,8 +89,18 @@ class XRayView(Shown):
         except NanoChatError as error:
             self.say(str(error), is_wrong=True)
         else:
-            size = f"{Path(path).stat().st_size / 1000:,.0f}"
-            self.say(done.format(n=f"a reply of {count(len(self.data.choices), 'token')}", size=size, path=path))
+            self.say(told(path))
+
+    def _saved(self, path):
+        size = Path(path).stat().st_size / 1000
+        return tr("Saved: a reply of {tokens}, {size:,.0f} kB in {path}.", tokens=self._length, size=size, path=path)
+
+    def _loaded(self, path):
+        return tr("Loaded: a reply of {tokens} from {path}.", tokens=self._length, path=path)
+
+    @property
+    def _length(self):
+        return count(len(self.data.choices), "token")
 
     def _draw(self):
         place = self.controls["station"].value - 1
@@ -131,20 +142,20 @@ def _controls(widgets):
     wide, named = widgets.Layout(width="100%", max_width="42em"), {"description_width": "4.5em"}
     small = widgets.Layout(width="auto", min_width="6em")
     return {
-        "station": widgets.IntSlider(1, 1, len(STATIONS), description="station", style=named, layout=wide),
+        "station": widgets.IntSlider(1, 1, len(STATIONS), description=tr("station"), style=named, layout=wide),
         "token": widgets.IntSlider(
-            1, 1, 1, description="token", style=named, layout=widgets.Layout(width="100%", max_width="42em")
+            1, 1, 1, description=tr("token"), style=named, layout=widgets.Layout(width="100%", max_width="42em")
         ),
-        "back": widgets.Button(description="← back", layout=small, tooltip="The station before this one"),
-        "next": widgets.Button(description="next →", layout=small, tooltip="The next station"),
+        "back": widgets.Button(description=tr("← back"), layout=small, tooltip=tr("The station before this one")),
+        "next": widgets.Button(description=tr("next →"), layout=small, tooltip=tr("The next station")),
         "file": widgets.Text(
             FILE,
-            description="file",
+            description=tr("file"),
             style={"description_width": WIDE},
             layout=widgets.Layout(width="16em", margin="2px 2px 2px 14px"),
         ),
-        "save": widgets.Button(description="Save", layout=small, tooltip="Write this trace to the file"),
-        "load": widgets.Button(description="Load", layout=small, tooltip="Show the trace of the file"),
+        "save": widgets.Button(description=tr("Save"), layout=small, tooltip=tr("Write this trace to the file")),
+        "load": widgets.Button(description=tr("Load"), layout=small, tooltip=tr("Show the trace of the file")),
     }
 
 
