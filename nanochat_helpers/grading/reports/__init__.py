@@ -6,9 +6,10 @@ the same bytes, in whichever order they come.
 
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ...language import tr_later
 from ..grades import Grade
 from ..master import Master
 from ..submissions.roster import Student
@@ -41,16 +42,17 @@ def write_reports(out: Path, run: Run, master: Master, grades: Iterable[Grade], 
 
     roster: its ids go into the tables for Canvas and Moodle. Raises GradingError where a file cannot be written.
     """
+    title = tr_later(run.title)  # on pages; what other programs read keeps the sheet's own
     with Folder(out) as folder, tempfile.TemporaryFile() as waiting:
         parts = [
-            StudentPages(folder, master, run.title),
+            StudentPages(folder, master, title),
             Gradescope(folder),
             Answers(folder, master),
             Tables(folder, master, run.title, {student.name: student.ids for student in roster}),
             Questions(folder, master),
             JUnit(folder, run.title, waiting),
-            Similar(folder, master, run.title),
-            ClassPage(folder, master, run),
+            Similar(folder, master, title),
+            ClassPage(folder, master, replace(run, title=title)),
         ]
         taken: set[str] = set()
         for grade in grades:

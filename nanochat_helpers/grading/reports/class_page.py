@@ -6,7 +6,9 @@ In: grades, of which only counts and short rows are kept. Out: class.html.
 from collections import Counter
 from dataclasses import dataclass
 
+from ...checks.diagnosis import title_of
 from ...checks.result import FAILED, NOT_ATTEMPTED, PASSED
+from ...language import later, tr_later
 from ..grades import GRADED, INFRA_ERROR, MISSING, REJECTED, REVIEW, Grade
 from ..master import Master
 from .files import Folder
@@ -16,8 +18,8 @@ from .text import one_line
 COLUMNS = 11  # of the picture of points, at most
 TO_TEACH = 3
 STATUSES = (GRADED, REVIEW, REJECTED, MISSING, INFRA_ERROR)
-BROKE_OFF = "The grading broke off."
-TO_READ = "There is an answer to be read."
+BROKE_OFF = later("The grading broke off.")
+TO_READ = later("There is an answer to be read.")
 
 
 @dataclass(frozen=True)
@@ -106,14 +108,15 @@ class ClassPage:
         counts = {status: number for (known, status), number in self._results.items() if known == exercise.id}
         n_passed, n_idle = counts.get(PASSED, 0), counts.get(NOT_ATTEMPTED, 0)
         n_failed = sum(counts.values()) - n_passed - n_idle
-        parts = [("passed", n_passed, "✔"), ("failed", n_failed, "✘"), ("not tried", n_idle, "○")]
+        parts = [(later("passed"), n_passed, "✔"), (later("failed"), n_failed, "✘"), (later("not tried"), n_idle, "○")]
         not_run = n_failed - counts.get(FAILED, 0)
-        return {"exercise": exercise, "parts": parts, "not_run": not_run, "met": self._of(exercise)}
+        row = {"parts": parts, "not_run": not_run, "met": self._of(exercise)}
+        return {"exercise": exercise, "title": title_of(exercise), **row}
 
     def _of(self, exercise):
         hints = {each.name: each.hint for each in exercise.misconceptions}
         found = [
-            Met(exercise.id, exercise.title, name, hints.get(name, ""), number)
+            Met(exercise.id, title_of(exercise), tr_later(name), tr_later(hints.get(name, "")), number)
             for (known, name), number in self._met.items()
             if known == exercise.id
         ]
@@ -132,4 +135,4 @@ def _reason(grade):
     """Why somebody has to look at a sheet."""
     if grade.remarks:
         return one_line(" ".join(grade.remarks))
-    return {INFRA_ERROR: BROKE_OFF, REVIEW: TO_READ}.get(grade.status, "")
+    return tr_later({INFRA_ERROR: BROKE_OFF, REVIEW: TO_READ}.get(grade.status, ""))

@@ -1,5 +1,6 @@
 """Students' answers as files of Python, for other tools and for reading. In: grades. Out: answers/04.3/anna.py."""
 
+from ...language import tr
 from ..grades import Grade
 from ..master import Master
 from .files import Folder
@@ -18,7 +19,7 @@ class Answers:
             stub = self._master.stubs.get(each.id)
             if stub is None or not each.code.strip() or each.code.strip() == stub.strip():
                 continue
-            points = f"{each.points} of {each.max_points} points"
+            points = tr("{points} of {most} points", points=each.points, most=each.max_points)
             head = f"# {each.id} · {one_line(grade.student)} · {each.result.status} · {points}\n"
             self._folder.write(answer_file(each.id, name), [head, each.code, "" if each.code.endswith("\n") else "\n"])
 

@@ -6,6 +6,7 @@ Where nothing was graded no file is written, as Gradescope would take it for a z
 import json
 
 from ...checks.result import PASSED, CheckResult
+from ...language import tr, tr_later
 from ..grades import INFRA_ERROR, MISSING, REVIEW, Grade
 from .files import Folder
 from .text import clean, one_line
@@ -31,7 +32,7 @@ def results(grade: Grade) -> dict:
     """A grade as Gradescope reads it."""
     notes = [one_line(note) for note in grade.notes]
     if grade.status == REVIEW:
-        notes.insert(0, "Your teacher still looks at this sheet.")
+        notes.insert(0, tr("Your teacher still looks at this sheet."))
     questions = [_question(each) for each in grade.questions if each.answer]
     return {
         "score": grade.score,
@@ -47,9 +48,9 @@ def results(grade: Grade) -> dict:
 
 def _question(question):
     if question.is_unread:
-        return _test(question.title, "Your teacher reads it.")
+        return _test(tr_later(question.title), tr("Your teacher reads it."))
     points = {"score": question.points, "max_score": question.max_points}
-    return {**points, **_test(question.title, "Your teacher has read it.")}
+    return {**points, **_test(tr_later(question.title), tr("Your teacher has read it."))}
 
 
 def _exercise(exercise):
@@ -65,5 +66,6 @@ def _test(name, output):
 
 def result_text(result: CheckResult) -> str:
     """What was found out about an exercise, as lines of plain text."""
-    lines = [result.sentence, *(f"{word}: {text}" for word, text in result.rows)]
-    return "\n".join(clean(line) for line in [*lines, *(f"Hint: {hint}" for hint in result.hints), *result.notes])
+    lines = [result.sentence, *(f"{tr_later(word)}: {text}" for word, text in result.rows)]
+    hints = [tr("Hint: {hint}", hint=hint) for hint in result.hints]
+    return "\n".join(clean(line) for line in [*lines, *hints, *result.notes])

@@ -1,6 +1,6 @@
 """What all pages share: templates in which every text is escaped, and the signs for results.
 
-In: a template's name and its values. Out: HTML that needs no script and no network.
+In: a template's name and its values. Out: HTML in the present language, that needs no script and no network.
 """
 
 import re
@@ -11,8 +11,8 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ...language import language, tr, tr_later, tr_n
 from ...views.check import CLASSES, SIGNS, WORDS, _prose
-from ...views.markup import count
 from .text import clean, one_line
 
 TEMPLATES = Path(__file__).parents[2] / "data" / "reports"
@@ -30,7 +30,7 @@ def prose(text: str) -> Markup:
 
 def heading(title: str) -> str:
     """A title of the sheet without its points, which stand beside it: "03.6 · Which model?"."""
-    return re.sub(r" \(\d+ points?\b[^()]*\)$", "", one_line(title))
+    return re.sub(r" \(\d+ (?:points?|Punkte?)\b[^()]*\)$", "", one_line(tr_later(title)))
 
 
 def student_page(name: str) -> str:
@@ -48,6 +48,7 @@ def _environment():
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters.update(prose=prose, clean=clean, one_line=one_line, heading=heading, count=count, quote=quote)
+    made.filters.update(prose=prose, clean=clean, one_line=one_line, heading=heading, quote=quote)
     made.globals.update(SIGNS=SIGNS, WORDS=WORDS, CLASSES=CLASSES)
+    made.globals.update(tr=tr, tr_n=tr_n, tr_later=tr_later, language=language)
     return made

@@ -10,7 +10,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import combinations
 
+from ...checks.diagnosis import title_of
 from ...checks.result import PASSED
+from ...language import tr
 from ..grades import Grade
 from ..master import Master
 from .code import read_answer
@@ -67,7 +69,7 @@ class Similar:
         html = page(
             "similar.html.jinja",
             title=self._title,
-            exercises=self._master.exercises,
+            exercises=[(each.id, title_of(each)) for each in self._master.exercises],
             striking={exercise_id: found[:GROUPS_SHOWN] for exercise_id, found in striking.items()},
             left_out={exercise_id: len(found[GROUPS_SHOWN:]) for exercise_id, found in striking.items()},
             expected={exercise_id: [each for each in found if each.reason] for exercise_id, found in groups.items()},
@@ -98,7 +100,7 @@ def _group(exercise_id, entries, n_answers):
     members, letters, sizes, passed = zip(*entries, strict=True)
     reason = ""
     if sizes[0] < FEW:
-        reason = "which is so short that there are few others"
+        reason = tr("which is so short that there are few others")
     elif n_answers >= CLASS and len(entries) > MANY * n_answers:
-        reason = f"which is that of {len(entries)} among {n_answers}"
+        reason = tr("which is that of {n} among {total}", n=len(entries), total=n_answers)
     return Group(exercise_id, tuple(sorted(members)), sizes[0], len(set(letters)) == 1, all(passed), reason)

@@ -6,6 +6,7 @@ teacher's disk.
 
 from collections.abc import Mapping
 
+from ...language import later, tr, tr_later
 from ..grades import INFRA_ERROR, MISSING, REJECTED, REVIEW, Grade
 from ..master import Master
 from .files import Folder
@@ -13,10 +14,12 @@ from .pages import page, student_page
 from .tables import max_score
 
 SAYS: Mapping[str, str] = {
-    REVIEW: "Your teacher still looks at this sheet. The points may change.",
-    REJECTED: "This sheet could not be read, so it has no points. Ask your teacher how to hand it in again.",
-    MISSING: "Nothing was handed in for this sheet yet.",
-    INFRA_ERROR: "The grading broke off. That is not your fault, and costs you no points: it will be done again.",
+    REVIEW: later("Your teacher still looks at this sheet. The points may change."),
+    REJECTED: later("This sheet could not be read, so it has no points. Ask your teacher how to hand it in again."),
+    MISSING: later("Nothing was handed in for this sheet yet."),
+    INFRA_ERROR: later(
+        "The grading broke off. That is not your fault, and costs you no points: it will be done again."
+    ),
 }
 
 
@@ -41,7 +44,7 @@ def student_html(grade: Grade, master: Master, title: str) -> str:
         grade=grade,
         title=title,
         points=points_text(grade, max_score(master)),
-        says=SAYS.get(grade.status, ""),
+        says=tr_later(SAYS.get(grade.status, "")),
         notes=grade.notes if grade.status != MISSING else (),
         signatures={each.id: each.signature for each in master.exercises},
         exercises=grade.exercises if grade.status not in SAYS or grade.status == REVIEW else (),
@@ -51,5 +54,7 @@ def student_html(grade: Grade, master: Master, title: str) -> str:
 def points_text(grade: Grade, most: int) -> str:
     """The points in words: "12 of 18 points", or why there are none."""
     if grade.score is None:
-        return "nothing handed in" if grade.status == MISSING else "not graded yet"
-    return f"{grade.score} of {most} points{' so far' if grade.status == REVIEW else ''}"
+        return tr("nothing handed in") if grade.status == MISSING else tr("not graded yet")
+    if grade.status == REVIEW:
+        return tr("{points} of {most} points so far", points=grade.score, most=most)
+    return tr("{points} of {most} points", points=grade.score, most=most)

@@ -1,7 +1,8 @@
 """grades.csv, and the same points as Canvas and Moodle take them.
 
 In: grades, and the roster's ids. Out: three tables, sorted by student; the same grades give the same bytes in any
-order. Where nothing was graded the points are left empty, which neither Canvas nor Moodle takes for a zero.
+order. Where nothing was graded the points are left empty, which neither Canvas nor Moodle takes for a zero. Names of
+columns and statuses are English in every language, as other programs read them.
 Moodle looks for these names of columns where it is set to English.
 """
 
@@ -11,6 +12,7 @@ import io
 from collections.abc import Mapping, Sequence
 
 from ...checks.result import NOT_ATTEMPTED, PASSED
+from ...language import tr, tr_later
 from ..grades import INFRA_ERROR, MISSING, REJECTED, ExerciseGrade, Grade
 from ..master import Master
 from ..submissions.roster import EMAIL
@@ -70,8 +72,8 @@ def said(exercise: ExerciseGrade, limit: int = SENTENCE) -> str:
     """What was found out about an exercise that did not pass, on one line."""
     result = exercise.result
     if result.status == NOT_ATTEMPTED:
-        return f"{exercise.id}: not attempted"
-    known = f" ({result.misconception})" if result.misconception else ""
+        return tr("{exercise}: not attempted", exercise=exercise.id)
+    known = f" ({tr_later(result.misconception)})" if result.misconception else ""
     return f"{exercise.id}: {one_line(result.sentence.replace('`', ''), limit)}{known}"
 
 
@@ -133,10 +135,11 @@ def _feedback(grade):
 
 def _exercise_line(exercise):
     result = exercise.result
-    head = f"{exercise.id} {result.title}: {exercise.points} of {exercise.max_points}."
+    points = {"points": exercise.points, "most": exercise.max_points}
+    head = tr("{exercise}: {points} of {most}.", exercise=f"{exercise.id} {result.title}", **points)
     if result.status == PASSED:
         return head
     if result.status == NOT_ATTEMPTED:
-        return f"{head} Not attempted yet."
-    hint = f" Hint: {result.hints[0]}" if result.hints else ""
+        return f"{head} {tr('Not attempted yet.')}"
+    hint = " " + tr("Hint: {hint}", hint=result.hints[0]) if result.hints else ""
     return f"{head} {result.sentence}{hint}".replace("`", "")
