@@ -280,7 +280,8 @@ def torch_pin():
 def install_torch(version, holders):
     """Install torch first and on its own: the packages of the lock are content with any build of it."""
     title, torch = "2/4 Installing torch " + version, "torch==" + version
-    if sys.platform == "linux" and cpu_index_answers():
+    offline = os.environ.get("PIP_NO_INDEX")  # everything lies in a folder, as in a room without internet
+    if sys.platform == "linux" and not offline and cpu_index_answers():
         try:  # without dependencies: the index has not all of them, but the lock does
             pip_install(title + " (CPU build)", ["--no-deps", "--index-url", CPU_INDEX, torch], holders)
             return

@@ -427,6 +427,10 @@ def grade(
     project: Annotated[
         str, typer.Option("--folder", metavar="PROJECT", help="A copy of NanoChat's repository, with its exercises/.")
     ] = ".",
+    language: Annotated[
+        str | None,
+        typer.Option(metavar="CODE", help="Of pages and notes: en or de. [as NANOCHAT_LANGUAGE says, or en]"),
+    ] = None,
 ) -> None:
     """Grade what a class handed in. Exit code 0: all graded; 3: some need a look; 2: it could not be done, and why."""
     from pathlib import Path
@@ -434,7 +438,8 @@ def grade(
     from .grading.command import check_system, refuse_blanks
 
     check_system()  # before the rest is imported, which needs what only such systems have
-    refuse_blanks({"SUBMISSIONS": submissions, "--out": out, "--roster": roster, "--dask": dask, "--folder": project})
+    given = {"SUBMISSIONS": submissions, "--out": out, "--roster": roster, "--dask": dask, "--folder": project}
+    refuse_blanks({**given, "--language": language})
     from .grading.batch.folder import Asked
     from .grading.grade_command import Request, grade_class
 
@@ -446,7 +451,7 @@ def grade(
         roster=None if roster is None else Path(roster),
         jobs=jobs,
         dask=dask,
-        asked=Asked(seed, time_limit, memory_limit, resume),
+        asked=Asked(seed, time_limit, memory_limit, resume, language),
     )
     raise typer.Exit(grade_class(request, typer.echo, sys.stderr))
 
@@ -504,7 +509,9 @@ def bundle(
     for_teacher: Annotated[
         bool, typer.Option("--for-teacher", help="With the solutions, the answers and the lesson plans.")
     ] = False,
-    folder: FolderOption = ".",
+    project: Annotated[
+        str, typer.Option("--folder", metavar="PROJECT", help="The copy of NanoChat that is bundled.")
+    ] = ".",
 ) -> None:
     """Make a folder for a room without internet: all packages, models and lessons, with an installer."""
     from pathlib import Path
@@ -512,7 +519,7 @@ def bundle(
     from .bundle import make_bundle
 
     make_bundle(
-        Path(folder),
+        Path(project),
         Path(out),
         systems=system or (),
         pythons=python or (),

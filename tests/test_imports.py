@@ -52,6 +52,7 @@ ORDER = [
     {"bots"},  # what is built with all of the above
     {"checks"},
     {"grading"},
+    {"bundle"},  # everything for a room without internet
     {"publishing"},  # the lessons as slides and as a site
     {"serve"},
     {"doctor", "terminal"},  # two commands of `cli`
@@ -62,8 +63,8 @@ HEAVY = {"torch", "transformers", "matplotlib", "ipywidgets", "numpy", "xllamacp
 
 
 def modules():
-    """All modules of the package as (path inside it without .py, tree)."""
-    for path in sorted(PACKAGE.rglob("*.py")):
+    """All modules of the package as (path inside it without .py, tree); the programs in data/ are none."""
+    for path in sorted(set(PACKAGE.rglob("*.py")) - set(PACKAGE.glob("data/**/*.py"))):
         yield path.relative_to(PACKAGE).with_suffix("").parts, ast.parse(path.read_text("utf-8"))
 
 
