@@ -6,16 +6,18 @@ In: what was typed. Out: files in a folder, one line at the end, and an exit cod
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
 from .. import __version__
 from ..errors import GradingError
+from ..language import VARIABLE, later, set_language, tr, tr_later
 from ..views.markup import count
 from .batch.batching import run_batch
-from .batch.folder import Asked, RunFolder
+from .batch.folder import Asked, RunFolder, language_of
 from .batch.job import MAKE_GRADER
 from .batch.progress import duration
 from .batch.todo import Todo
@@ -30,12 +32,18 @@ from .submissions import find_submissions, missing, read_roster
 ALL_GRADED, SOME_NEED_REVIEW = 0, 3
 WORDS = {REVIEW: "to review", REJECTED: "rejected", MISSING: "missing", INFRA_ERROR: "failed in the grader"}
 WALLS = {
-    STRONG: "Students' code ran in Linux namespaces: without network, other programs, or files of this machine but "
-    "Python's own.",
-    MIDDLE: "This system allows no namespaces. Students' code ran behind Landlock and a filter of system calls: "
-    "without network, other programs, or files of this machine but Python's own.",
-    WEAK: "This system has no namespaces and no Landlock. Students' code ran with limits of time, memory and size "
-    "only: code that means harm could have read files here.",
+    STRONG: later(
+        "Students' code ran in Linux namespaces: without network, other programs, or files of this machine but "
+        "Python's own."
+    ),
+    MIDDLE: later(
+        "This system allows no namespaces. Students' code ran behind Landlock and a filter of system calls: "
+        "without network, other programs, or files of this machine but Python's own."
+    ),
+    WEAK: later(
+        "This system has no namespaces and no Landlock. Students' code ran with limits of time, memory and size "
+        "only: code that means harm could have read files here."
+    ),
 }
 
 
@@ -65,7 +73,8 @@ def grade_class(request: Request, say: Callable[[str], object], stream: TextIO) 
     _check(request)
     begin = time.monotonic()
     try:
-        counts = _grade(request, stream)
+        with _spoken(language_of(request.out, request.asked)):
+            counts = _grade(request, stream)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise GradingError(
@@ -92,6 +101,19 @@ def _check(request):
         raise GradingError(f"{request.out} is a file: name a folder with --out.")
 
 
+@contextmanager
+def _spoken(code: str) -> Iterator[None]:
+    """Speak this language, and afterwards that from before."""
+    before = os.environ.get(VARIABLE)
+    set_language(code)
+    try:
+        yield
+    finally:
+        os.environ.pop(VARIABLE, None)
+        if before is not None:
+            os.environ[VARIABLE] = before
+
+
 def _grade(request, stream):
     master = find_master(request.sheet, request.folder)
     roster = read_roster(request.roster) if request.roster else []
@@ -111,8 +133,9 @@ def _grade(request, stream):
 
 
 def _run(settings, master):
-    limits = f"{settings.seconds} s and {settings.memory_mb:,} MB for each exercise."
-    sandbox = " ".join(WALLS.get(level, level) for level in settings.sandbox) or "No code was run."
+    most = {"seconds": settings.seconds, "memory": settings.memory_mb}
+    limits = tr("{seconds} s and {memory:,} MB for each exercise.", **most)
+    sandbox = " ".join(tr_later(WALLS.get(level, level)) for level in settings.sandbox) or tr("No code was run.")
     return Run(master.number, _title(master), sandbox, limits, __version__)
 
 

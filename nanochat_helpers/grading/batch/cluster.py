@@ -18,6 +18,7 @@ from distributed.comm import get_address_host_port
 from distributed.comm.core import CommClosedError
 
 from ...errors import GradingError
+from ...language import tr
 from ..grades import Grade
 from .flow import flow
 from .job import Job, Result, Task, grader_failed, versions
@@ -81,7 +82,7 @@ class _Cluster:
         try:
             answer = future.result(timeout=self._job.longest)
         except KilledWorker:
-            return Result(grader_failed(self._job, task, "and each time with a worker of the cluster"))
+            return Result(grader_failed(self._job, task, tr("and each time with a worker of the cluster")))
         except GradingError:
             raise
         except (Exception, CancelledError) as error:

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from ... import __version__
 from ...errors import GradingError
+from ...language import language, languages
 from ..master import Master
 from .job import DEFAULT_MEMORY, DEFAULT_SECONDS, MOST_MEMORY, MOST_SECONDS, Job
 from .journal import PRIVATE, Journal
@@ -24,7 +25,10 @@ PART = ".part"  # what a file is called while it is being written
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run began with. seed: a secret of the teacher. sandbox: what held the code in, a sentence for each way."""
+    """What a run began with. seed: a secret of the teacher. sandbox: what held the code in, a sentence for each way.
+
+    language: of all that is written, such as "de"; the journal never mixes two.
+    """
 
     sheet: str
     sheet_digest: str
@@ -33,10 +37,11 @@ class Settings:
     seconds: int
     memory_mb: int
     sandbox: tuple[str, ...] = ()
+    language: str = "en"
 
     def job(self, master: Master, grader: str) -> Job:
         """What a grader has to know."""
-        return Job(master.number, master.notebook, self.seed, self.seconds, self.memory_mb, grader)
+        return Job(master.number, master.notebook, self.seed, self.seconds, self.memory_mb, grader, self.language)
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class Asked:
     seconds: int | None = None
     memory_mb: int | None = None
     resume: bool = False
+    language: str | None = None
 
 
 class RunFolder:
@@ -79,7 +85,7 @@ class RunFolder:
         if before is None:
             seed = draw_seed() if asked.seed is None else asked.seed
             seconds, memory = asked.seconds or DEFAULT_SECONDS, asked.memory_mb or DEFAULT_MEMORY
-            self._save(Settings(master.number, master.digest, __version__, seed, seconds, memory))
+            self._save(Settings(master.number, master.digest, __version__, seed, seconds, memory, (), language()))
         else:
             self._refuse_others(before, master, asked)
             self._save(replace(before, version=__version__))
@@ -111,6 +117,7 @@ class RunFolder:
             ("seed", before.seed, asked.seed),
             ("time limit", before.seconds, asked.seconds),
             ("memory limit", before.memory_mb, asked.memory_mb),
+            ("language", before.language, asked.language and language()),
         ]
         for name, old, new in pairs:
             if new is not None and new != old:
@@ -124,6 +131,13 @@ class RunFolder:
                 f"The sheet {master.number} has changed since the run in {self.path} was begun: name another folder "
                 "with --out, so that all are graded by the same sheet."
             )
+
+
+def language_of(path: Path, asked: Asked) -> str:
+    """The language of a run: that which is asked for, else that of the run that goes on here, else the present one."""
+    if asked.language or not asked.resume or not (path / RUN).is_file():
+        return asked.language or language()
+    return _read_settings(path / RUN).language
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -140,6 +154,7 @@ def write_atomically(path: Path, text: str) -> None:
 def _read_settings(path):
     try:
         data = json.loads(path.read_text("utf-8"))
+        data = {"language": "en", **data}  # a run that was begun when there was no other one
         if set(data) != {each.name for each in fields(Settings)}:
             raise ValueError
         settings = Settings(**{**data, "sandbox": tuple(data["sandbox"])})
@@ -156,6 +171,7 @@ def _is_sound(settings):
     limits = ((settings.seconds, MOST_SECONDS), (settings.memory_mb, MOST_MEMORY))
     return (
         all(type(text) is str for text in texts)
+        and settings.language in languages()
         and type(settings.seed) is int
         and all(type(value) is int and 0 < value <= most for value, most in limits)
     )

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ...language import tr
+
 LENGTHS = struct.Struct(">II")
 LONGEST = 1 << 30  # bytes: far more than a submission may have
 
@@ -36,11 +38,11 @@ def receive_until(link: socket.socket, seconds: float, is_alive: Callable[[], bo
 def _frame(read):
     text_size, raw_size = LENGTHS.unpack(read(LENGTHS.size))
     if max(text_size, raw_size) > LONGEST:
-        raise ConnectionError("it sent something that is no answer")
+        raise ConnectionError(tr("it sent something that is no answer"))
     try:
         data = json.loads(read(text_size))
     except (ValueError, RecursionError):
-        raise ConnectionError("it sent something that is no answer") from None
+        raise ConnectionError(tr("it sent something that is no answer")) from None
     return data, read(raw_size)
 
 
@@ -53,14 +55,14 @@ def _read(link, size, end=None, is_alive=None, seconds=None):
             part = link.recv(min(size, 1 << 20))
         except TimeoutError:
             if not is_alive():  # something else may hold its end of the line open
-                raise ConnectionError("it ended") from None
+                raise ConnectionError(tr("it ended")) from None
             if time.monotonic() >= end:
-                raise ConnectionError(f"no answer came in {seconds:.0f} s") from None
+                raise ConnectionError(tr("no answer came in {seconds} s", seconds=f"{seconds:.0f}")) from None
             continue
         except OSError:
             part = b""
         if not part:
-            raise ConnectionError("it ended")
+            raise ConnectionError(tr("it ended"))
         parts.append(part)
         size -= len(part)
     return b"".join(parts)

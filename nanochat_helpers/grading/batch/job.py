@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
+from ...language import tr
 from ..grader import ungraded
 from ..grades import INFRA_ERROR, Grade
 from ..master import Master
@@ -26,7 +27,7 @@ MAKE_GRADER = "nanochat_helpers.grading.batch.worker:make_grader"
 class Job:
     """A sheet to be graded: which one, with which secret seed, and what each answer may use.
 
-    grader: where the function is that makes the grader, "module:name".
+    grader: where the function is that makes the grader, "module:name". language: of what is said about the answers.
     """
 
     sheet: str
@@ -35,6 +36,7 @@ class Job:
     seconds: int = DEFAULT_SECONDS
     memory_mb: int = DEFAULT_MEMORY
     grader: str = MAKE_GRADER
+    language: str = "en"
 
     @property
     def limits(self) -> dict[str, Any]:
@@ -93,19 +95,19 @@ def key_of(job: Job, digest: str, student: str, source: str, notes: Sequence[str
 
 def grader_failed(job: Job, task: Task, reason: str) -> Grade:
     """The grade where the grader itself failed, which costs no points. reason: such as "3 times: it ended"."""
-    note = f"The grader itself failed here, {reason}. No points are lost: grade again with --resume."
+    note = tr("The grader itself failed here, {reason}. No points are lost: grade again with --resume.", reason=reason)
     grade = ungraded(job.master, task.student, INFRA_ERROR, note)
     return task.named(replace(grade, notes=(*task.notes, note)))
 
 
 @cache
 def versions() -> dict[str, str]:
-    """What has to be the same on all machines that grade together: NanoChat's own code, Python and torch."""
+    """What has to be the same on all machines that grade together: NanoChat's own code and words, Python and torch."""
     import platform
     from importlib.metadata import version
 
     package, code = Path(__file__).parents[2], hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
+    for path in sorted([*package.rglob("*.py"), *package.glob("data/languages/*/*.json")]):
         code.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes() + b"\0")
     return {
         "NanoChat": f"{__version__} ({code.hexdigest()[:8]})",

@@ -7,6 +7,7 @@ import atexit
 import threading
 from typing import Any
 
+from ...language import set_language
 from .job import Job, Task, versions
 from .workers import Workers
 
@@ -21,6 +22,7 @@ def grade_there(
     for name, version in versions().items():
         if known[name] != version:
             return {"problem": f"has {name} {version}, and this machine has {known[name]}"}
+    set_language(job["language"])  # of this process: also what is said here where a grader fails
     result = _workers(run, job).grade(Task(**task, raw=raw))
     return {"grade": result.grade.to_json(), "level": result.level}
 

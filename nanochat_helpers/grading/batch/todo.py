@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...errors import RejectedError
+from ...language import later, tr_later
 from ..grader import rejected, ungraded
 from ..grades import MISSING, Grade
 from ..master import Master
@@ -16,7 +17,7 @@ from .job import Job, Task, hash_of, key_of
 from .journal import Journal
 from .secret import own_secret
 
-NOTHING = "Nothing was handed in."
+NOTHING = later("Nothing was handed in.")
 
 
 @dataclass
@@ -83,7 +84,7 @@ class Todo:
 
     def grades(self, journal: Journal) -> Iterator[Grade]:
         """What is known of each student, sorted by name; what is not graded yet is left out."""
-        absent = [ungraded(self.master, student, MISSING, NOTHING) for student in self._missing]
+        absent = [ungraded(self.master, student, MISSING, tr_later(NOTHING)) for student in self._missing]
         for row in sorted([*self._seen, *absent], key=_student):
             grade = row if isinstance(row, Grade) else self._grade(row, journal)
             if grade is not None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import GradingError
+from ...language import set_language
 from ..master import Master
 from .frames import receive, send
 
@@ -39,6 +40,7 @@ def main(number: int, folder: Path) -> None:
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_end_with, args=(number,), daemon=True).start()
     job, _ = receive(link)
+    set_language(job["language"])
     module, _, name = job["grader"].partition(":")
     make = getattr(import_module(module), name)
     grader = None

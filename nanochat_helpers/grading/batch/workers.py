@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import GradingError
+from ...language import tr
 from ..grades import INFRA_ERROR, Grade
 from ..sandbox import clear_away
 from .frames import receive_until, send
@@ -79,9 +80,9 @@ class Worker:
         try:
             grade = Grade.from_json(answer)
         except (TypeError, KeyError, AttributeError, ValueError):
-            raise ConnectionError("it sent something that is no grade") from None
+            raise ConnectionError(tr("it sent something that is no grade")) from None
         if grade.sheet != self._sheet:
-            raise ConnectionError("it graded another sheet")
+            raise ConnectionError(tr("it graded another sheet"))
         return task.named(grade)
 
     def _ask(self, data, raw, seconds):
@@ -89,15 +90,15 @@ class Worker:
             self._link.settimeout(seconds)
             send(self._link, data, raw)
         except TimeoutError:
-            raise ConnectionError(f"it took nothing in {seconds:.0f} s") from None
+            raise ConnectionError(tr("it took nothing in {seconds} s", seconds=f"{seconds:.0f}")) from None
         except OSError:
-            raise ConnectionError(f"it ended{self._last_words()}") from None
+            raise ConnectionError(f"{tr('it ended')}{self._last_words()}") from None
         try:
             answer, _ = receive_until(self._link, seconds, lambda: self.is_alive)
         except ConnectionError as error:
             raise ConnectionError(f"{error}{self._last_words()}") from None
         if not isinstance(answer, dict):
-            raise ConnectionError("it sent something that is no answer")
+            raise ConnectionError(tr("it sent something that is no answer"))
         return answer
 
     def _last_words(self):
@@ -162,7 +163,7 @@ class Workers:
                 return result
         if not reason:
             return result
-        return Result(grader_failed(self.job, task, f"{TRIES} times: {reason}"))
+        return Result(grader_failed(self.job, task, tr("{n} times: {reason}", n=TRIES, reason=reason)))
 
     def _take(self):
         with self._lock:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import GradingError
+from ...language import language
 from . import wire
 from .listening import Heard, reason, take
 from .python_files import environment, hidden_files, shown_files
@@ -120,6 +121,7 @@ class Sandbox:
             "level": level,
             "imports": self._imports,
             "model": self._model,
+            "language": language(),
             "seconds": self.limits.seconds,
             "patience": self.limits.seconds * PATIENCE,
             "memory": self.limits.memory_mb * 1024**2,

@@ -24,6 +24,7 @@ from ...checks.exercise import Exercise, call_directly
 from ...checks.faults import objection
 from ...checks.limits import DEPTH, Printed
 from ...checks.showing import kind, value_text
+from ...language import tr
 from . import wire
 from .task import DONE
 
@@ -122,7 +123,10 @@ class Shell:
     def system(self, command: str) -> None:
         """What `!command` does."""
         raise PermissionError(
-            f"!{command[:40]} cannot run: no programs while a sheet is graded, and the network is off"
+            tr(
+                "!{command} cannot run: no programs while a sheet is graded, and the network is off",
+                command=command[:40],
+            )
         )
 
     getoutput = system
@@ -190,7 +194,11 @@ def _objection(exercise, function):
     if callable(function):
         return objection(exercise, function) or ""
     is_now = f"{kind(function)} ({value_text(function, 40)})"
-    return f"At the end, `{exercise.name}` is no function, but {is_now}: give that value another name."
+    return tr(
+        "At the end, `{name}` is no function, but {value}: give that value another name.",
+        name=exercise.name,
+        value=is_now,
+    )
 
 
 def _answer(exercise, function, cases, printed, tell):

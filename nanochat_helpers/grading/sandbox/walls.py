@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...language import tr
+
 FILE_MB, OPEN_FILES = 16, 64
 
 
@@ -47,20 +49,21 @@ def tell_what_is_off(allowed: Sequence[str], hidden: Sequence[str], *, weak: boo
 
     def hook(event, arguments):
         if event.startswith(NETWORK):
-            raise PermissionError("the network is off while a sheet is graded")
+            raise PermissionError(tr("the network is off while a sheet is graded"))
         if event in PROGRAMS:
-            raise PermissionError("no other program can be started while a sheet is graded")
+            raise PermissionError(tr("no other program can be started while a sheet is graded"))
         if weak and event == "open":
             _watch(*arguments)
         if weak and event in CHANGES and any(_is_path(each) and not _is_in(each, allowed) for each in arguments):
-            raise PermissionError("files outside the sheet's folder cannot be changed while a sheet is graded")
+            said = tr("files outside the sheet's folder cannot be changed while a sheet is graded")
+            raise PermissionError(said)
         if weak and event in SIGNALS:
-            raise PermissionError("no signals can be sent while a sheet is graded")
+            raise PermissionError(tr("no signals can be sent while a sheet is graded"))
 
     def _watch(path, mode, flags):
         writes = any(sign in (mode or "") for sign in "wax+") or bool((flags or 0) & WRITING)
         if _is_in(path, hidden) or (writes and not isinstance(path, int) and not _is_in(path, [*allowed, "/dev"])):
-            raise PermissionError(f"{path} cannot be opened while a sheet is graded")
+            raise PermissionError(tr("{file} cannot be opened while a sheet is graded", file=path))
 
     sys.addaudithook(hook)
 

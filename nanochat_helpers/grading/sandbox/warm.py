@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ...language import catalogue, set_language
 from . import STRONG, child, clear_away, landlock, namespaces, system, system_calls, walls, wire
 
 LOOK = 0.1  # seconds between two looks at clock and memory
@@ -32,6 +33,8 @@ def main(handle: int) -> None:
     try:
         tree = namespaces.leave_the_machine() if strong else None
         namespaces.end_with_parent()
+        set_language(settings["language"])
+        catalogue(settings["language"])  # read now: later its files may be out of sight
         _warm_up(settings)
         memory = walls.memory_of_this_process() + settings["memory"]
         if strong:
