@@ -14,12 +14,12 @@ PYTEST = ["pytest", "--durations=5"]
 # Two processes, each with whole files, so that a model is loaded once in each.
 PARALLEL = ["-n", "2", "--dist", "loadscope"]
 # A kernel that died is noticed only when its cell's time is up.
-NBVAL = [*PYTEST, *PARALLEL, "--nbval-lax", "--nbval-cell-timeout=300"]
+NBVAL = [*PYTEST, *PARALLEL, "-p", "tests.keep_lessons", "--nbval-lax", "--nbval-cell-timeout=300"]
 CHECKS = {
     "style": ["ruff", "check", "."],
+    "lessons": [*NBVAL, "notebooks", "exercises"],  # before those that look at what the lessons show
     "package": [*PYTEST, *PARALLEL, "tests", "--ignore=tests/browser"],
     "browser": [*PYTEST, "--screenshot=only-on-failure", "tests/browser"],
-    "lessons": [*NBVAL, "notebooks", "exercises"],
     "solutions": [*NBVAL, "solutions"],
 }
 STRICT = {"NANOCHAT_STRICT_CHECKS": "1"}  # in a solution, a check that does not pass is an error

@@ -73,6 +73,8 @@ def keep_static(notebook: NotebookNode) -> None:
 
 def _static(output: NotebookNode) -> NotebookNode | None:
     data = output.get("data", {})
+    if output.output_type == "execute_result":
+        output.execution_count = None  # no page shows it
     if WIDGET not in data:
         return output
     if "text/html" not in data:
