@@ -9,7 +9,7 @@ import json
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import SettingsError
 from ..language import tr
@@ -170,7 +170,7 @@ class LivePrediction(Prediction, Shown):
     """
 
     in_class = False
-    asked: weakref.WeakSet = weakref.WeakSet()
+    asked: ClassVar[weakref.WeakSet] = weakref.WeakSet()
 
     def __init__(self, question: Question, record: Record):
         super().__init__(question, record)
