@@ -3,16 +3,21 @@
 The tests of the slides and of the site come later and find it there, so no lesson runs twice.
 """
 
+import os
 from pathlib import Path
 
 import pytest
 from nbval.plugin import IPyNbCell
 
-from nanochat_helpers.publishing.execute import keep_static, read_notebook
+from nanochat_helpers.publishing.execute import QUIET, keep_static, read_notebook
 from nanochat_helpers.publishing.outputs import code_cells, save_outputs
 
 LESSONS = Path(__file__).parents[1] / "notebooks"
 SHOWN = pytest.StashKey[dict]()
+
+
+def pytest_configure():
+    os.environ |= QUIET  # the kernels are to run as they do for `executed`
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,6 +22,7 @@ SECONDS_A_CELL = 300
 QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_OFFLINE": "1",  # the lessons' models come from elsewhere
+    "NANOCHAT_FINISHED_PICTURES": "1",  # what is made in the background is shown when it is done
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
 }
@@ -49,9 +50,10 @@ def executed(path: Path, *, any_package: bool = False) -> NotebookNode:
         _run(path, notebook)
         keep_static(notebook)
         save_outputs(path, notebook)
-        return notebook
-    for cell, shown in zip(code_cells(notebook), outputs, strict=True):
-        cell.outputs = shown
+    else:
+        for cell, shown in zip(code_cells(notebook), outputs, strict=True):
+            cell.outputs = shown
+    _describe_plots(notebook)
     return notebook
 
 
@@ -82,6 +84,16 @@ def _static(output: NotebookNode) -> NotebookNode | None:
     output.data = NotebookNode({"text/html": data["text/html"]})
     output.setdefault("metadata", NotebookNode())["live"] = True
     return output
+
+
+def _describe_plots(notebook: NotebookNode) -> None:
+    """Give each plot a text for those who cannot see it: the code that drew it, where its cell says nothing better."""
+    for cell in code_cells(notebook):
+        last_line = cell.source.strip().rpartition("\n")[2]
+        text = cell.metadata.get("alt") or f"Plot drawn by: {last_line}"
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                output.metadata.setdefault("image/png", NotebookNode())["alt"] = text
 
 
 def _run(path: Path, notebook: NotebookNode) -> None:

@@ -6,6 +6,7 @@ static HTML for the places where no widget runs (GitHub, print, no ipywidgets).
 
 import contextlib
 import html
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from ..errors import NanoChatError
 from ..language import tr
 from ..views.markup import figure, message, split_styles
 
+FINISHED = "NANOCHAT_FINISHED_PICTURES"  # set where a lesson is run to be printed: a cell then waits for its picture
 WIDE = "initial"  # as description_width: descriptions are cut off otherwise
 SECONDS_A_PICTURE = 0.05  # a page keeps up with 20 pictures a second
 Anything = TypeVar("Anything")
@@ -92,7 +94,12 @@ class Picture:
 class Shown:
     """What a notebook cell can show: has a `box` of ipywidgets, and `html`, the same as a picture that stands still."""
 
+    def wait(self, timeout: float = 60.0) -> None:
+        """Block until the picture is done: this one always is. Those that are made in the background say when."""
+
     def _repr_mimebundle_(self, **_):
+        if os.environ.get(FINISHED):
+            self.wait()
         # The widget for Jupyter and Colab; the same picture as HTML for what shows a saved notebook without a kernel.
         # Written out, because ipywidgets 7 and 8 show themselves in different ways.
         widget = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
