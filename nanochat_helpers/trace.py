@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import get_origin
 
 from .errors import TraceError
+from .language import later, tr, tr_later
 
 VERSION = 2
 STEPS = (
-    "user input",
-    "tokenization",
-    "prompt construction",
-    "model inference",
-    "generation control",
-    "post-processing",
-    "delivery",
+    later("user input"),
+    later("tokenization"),
+    later("prompt construction"),
+    later("model inference"),
+    later("generation control"),
+    later("post-processing"),
+    later("delivery"),
 )
 
 
@@ -111,39 +112,44 @@ class Trace:
         self.seconds = {name: round(self.seconds[name], 6) for name in STEPS if name in self.seconds}
 
     def summary(self) -> list[tuple[str, str, str]]:
-        """One row for each of the seven steps: its name, what went in, what came out."""
-        edited = ", ".join(edit["name"] for edit in self.edits) or "nothing to mend"
+        """One row for each of the seven steps: its English name, and what went in and came out, as a reader sees it."""
+        edited = ", ".join(edit["name"] for edit in self.edits) or tr("nothing to mend")
         rules = {where: self._rules(where) for where in ("input", "output")}
-        left_out = f", {_count(len(self.dropped), 'message')} dropped" if self.dropped else ""
-        found = f", {_count(len(self.sources), 'source')}" if self.sources else ""
         messages, written = _count(len(self.messages), "message"), _count(len(self.tokens), "token")
         user_ids, input_ids = _count(len(self.user_ids), "token id"), _count(len(self.input_ids), "token id")
-        prompt, logits = f"a prompt of {_count(len(self.input_ids), 'token')}", "logits"
+        prompt = [tr("a prompt of {tokens}", tokens=_count(len(self.input_ids), "token"))]
+        given, told = tr("logits and settings"), tr("logits for {tokens}", tokens=written)
         if self.engine == "remote":  # a server does all of this itself, and tells only the text
-            user_ids, input_ids, logits = "left to the server", "messages, sent as they are", "text"
-            prompt, written = f"{_count(len(self.kept), 'message')} to send", _count(len(self.tokens), "piece")
+            user_ids, input_ids = tr("left to the server"), tr("messages, sent as they are")
+            prompt = [tr("{messages} to send", messages=_count(len(self.kept), "message"))]
+            written = _count(len(self.tokens), "piece")
+            given, told = tr("text and settings"), tr("text for {pieces}", pieces=written)
+        if self.sources:
+            prompt.append(_count(len(self.sources), "source"))
+        if self.dropped:
+            prompt.append(tr("{messages} dropped", messages=_count(len(self.dropped), "message")))
         made = [
             (_short(self.user_message), messages + rules["input"]),
             (_short(self.user_message), user_ids),
-            (messages, f"{prompt}{found}{left_out}"),
-            (input_ids, f"{logits} for {written}"),
-            (f"{logits} and settings", f"{written}, ended by {self.finish_reason!r}"),
+            (messages, ", ".join(prompt)),
+            (input_ids, told),
+            (given, tr("{written}, ended by {reason}", written=written, reason=repr(self.finish_reason))),
             (_short(self.raw_text), edited + rules["output"]),
-            (_short(self.text), "shown"),
+            (_short(self.text), tr("shown")),
         ]
         return [(name, took, gave) for name, (took, gave) in zip(STEPS, made, strict=True)]
 
     def _rules(self, where):
         """The rules of `safety` that found something there, as the end of a sentence."""
-        found = dict.fromkeys(f"{each['action']} by {each['rule']}" for each in self.findings if each["where"] == where)
-        return "".join(f", {rule}" for rule in found)
+        found = dict.fromkeys((each["action"], each["rule"]) for each in self.findings if each["where"] == where)
+        return "".join(f", {tr('{action} by {rule}', action=action, rule=rule)}" for action, rule in found)
 
     def __str__(self) -> str:
         rows = [
-            f"{number} {name:<20} {took:<44} → {gave:<44} {milliseconds(self.seconds.get(name)):>10}".rstrip()
+            f"{number} {tr_later(name):<20} {took:<44} → {gave:<44} {milliseconds(self.seconds.get(name)):>10}".rstrip()
             for number, (name, took, gave) in enumerate(self.summary(), start=1)
         ]
-        return "\n".join([f"{self.model} with {self.engine}", *rows])
+        return "\n".join([tr("{model} with {engine}", model=self.model, engine=self.engine), *rows])
 
     __repr__ = __str__  # in a notebook, the seven rows say more than all fields in one line
 
@@ -184,7 +190,7 @@ class Trace:
 
 def milliseconds(seconds: float | None) -> str:
     """A time as people read it: 0.0123 gives "12.3 ms", and what was not measured "–"."""
-    return "–" if seconds is None else f"{1000 * seconds:,.1f} ms"
+    return "–" if seconds is None else tr("{n:,.1f} ms", n=1000 * seconds)
 
 
 def record_token(step, tokenizer, seconds: float) -> TokenRecord:
@@ -225,7 +231,7 @@ def _rounded(prob: float) -> float:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return tr_later(f"{{n}} {noun}{'' if number == 1 else 's'}", n=number)
 
 
 def _short(text: str, length: int = 40) -> str:

@@ -1,4 +1,4 @@
-"""Which texts the package gives to `language.tr` and its relatives, found in the code and in the templates of reports."""
+"""Which texts the package gives to `language.tr` and its relatives, in the code and in the templates of reports."""
 
 import ast
 import re
@@ -10,12 +10,11 @@ from jinja2 import Environment, nodes
 import nanochat_helpers
 from nanochat_helpers import safety
 from nanochat_helpers.settings import GenerationSettings
-from nanochat_helpers.trace import STEPS
 
 PACKAGE = Path(nanochat_helpers.__file__).parent
-# Which parameters are texts; those of the last two are English nouns, see `views.markup.count`.
+# Which parameters are texts; or English nouns, with the number before them: see `views.markup.count`.
 TEXTS = {"tr": [0], "tr_n": [0, 1], "later": [0]}
-NOUNS = {"count": 1, "list_html": 1}
+NOUNS = {"count": "{n:,}", "list_html": "{n:,}", "_count": "{n}"}
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
@@ -38,13 +37,13 @@ def texts_of(tree: ast.Module) -> Iterator[str | None]:
         name, given = node.func.id, [getattr(part, "value", None) for part in node.args]
         if name in TEXTS:
             yield from (given[place] if isinstance(given[place], str) else None for place in TEXTS[name])
-        elif name in NOUNS and len(given) > NOUNS[name]:
-            yield from _counted(node.args[NOUNS[name]])
+        elif name in NOUNS and len(given) == 2:
+            yield from _counted(NOUNS[name], node.args[1])
 
 
-def _counted(noun):
+def _counted(number, noun):
     if isinstance(noun, ast.Constant):
-        return [f"{{n:,}} {noun.value}", f"{{n:,}} {noun.value}s"]
+        return [f"{number} {noun.value}", f"{number} {noun.value}s"]
     return [] if isinstance(noun, ast.Name) and noun.id == "noun" else [None]  # handed on by `list_html`
 
 
@@ -58,7 +57,7 @@ def texts_of_template(tree: nodes.Template) -> Iterator[str | None]:
 def kept_elsewhere() -> list[str]:
     """Texts that `tr_later` shows and that stand where no `later` marks them."""
     rules = [*safety.default_input_rules(), *safety.default_output_rules()]
-    return [*STEPS, *(rule.says for rule in rules)]
+    return [rule.says for rule in rules]
 
 
 def all_texts() -> set[str]:
