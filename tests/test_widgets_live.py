@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from ipywidgets import Widget
@@ -11,7 +12,7 @@ from nanochat_helpers.settings import GenerationSettings
 from nanochat_helpers.views.markup import figure, message, split_styles
 from nanochat_helpers.widgets import controls
 from nanochat_helpers.widgets.controls import change_settings, follow_sliders, slider
-from nanochat_helpers.widgets.live import LiveView, Picture, StaticView, Worker, live_box
+from nanochat_helpers.widgets.live import FINISHED, LiveView, Picture, Shown, StaticView, Worker, live_box
 
 
 @pytest.fixture(autouse=True)
@@ -164,3 +165,15 @@ def test_without_ipywidgets_it_stands_still(monkeypatch):
     view = follow_sliders(lambda settings, u: u, str, None, ["temperature"], u=0.25)
     assert isinstance(view, StaticView)
     assert (view.html, view.data) == ("0.25", 0.25)
+
+
+def test_a_lesson_that_is_run_for_a_page_waits_for_its_pictures(monkeypatch):
+    class Growing(Shown):
+        box, html = SimpleNamespace(model_id="1"), "half"
+
+        def wait(self, timeout=60.0):
+            self.html = "whole"
+
+    assert Growing()._repr_mimebundle_()["text/html"] == "half"
+    monkeypatch.setenv(FINISHED, "1")
+    assert Growing()._repr_mimebundle_()["text/html"] == "whole"
