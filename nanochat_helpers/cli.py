@@ -528,5 +528,18 @@ def bundle(
     )
 
 
+@app.command(epilog="Example: nanochat site --out site/")
+def site(
+    out: Annotated[str, typer.Option(metavar="FOLDER", help="Where the pages go: a new folder, or an older site.")],
+    folder: FolderOption = ".",
+) -> None:
+    """Make a site of the whole series, to be put on any server or opened from a folder."""
+    from pathlib import Path
+
+    from .publishing.command import make_site
+
+    raise typer.Exit(make_site(Path(out), typer.echo, folder=Path(folder)))
+
+
 if __name__ == "__main__":
     main()

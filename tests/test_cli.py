@@ -44,6 +44,7 @@ COMMANDS = [
     ["grade"],
     ["bundle"],
     ["slides"],
+    ["site"],
     ["repository"],
 ]
 

@@ -28,6 +28,17 @@ def make_slides(names: Sequence[str], out: Path, say: Say, *, folder: Path = Pat
     return 0
 
 
+def make_site(out: Path, say: Say, *, folder: Path = Path()) -> int:
+    """Build the site of a copy of the repository, and say where it begins."""
+    find_lessons((), folder)
+    check_packages("publish", "mkdocs", "material", "nbclient", "nbformat", "ipykernel")
+    from .site import build_site
+
+    build_site(folder, out, say)
+    say(f"The site is ready. It begins with {out / 'index.html'}, and needs no network and no server.")
+    return 0
+
+
 def check_packages(extra: str, *names: str) -> None:
     """Refuse to go on without packages that not everybody installs. Raises PublishingError."""
     missing = [name for name in names if importlib.util.find_spec(name) is None]

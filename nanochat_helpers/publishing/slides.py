@@ -10,11 +10,11 @@ from nbconvert.exporters import SlidesExporter
 from nbformat import NotebookNode
 
 from ..errors import PublishingError
-from ..repository import colab_url, github_url
+from ..repository import colab_url
 from .execute import executed
+from .links import moved_links, outside_address
 
 DATA = Path(__file__).parents[1] / "data"
-LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s]+)(?=\))")
 
 
 def slides(path: Path, *, any_package: bool = False) -> str:
@@ -44,7 +44,7 @@ def prepared(notebook: NotebookNode) -> NotebookNode:
     notebook.cells = [cell for page in pages for cell in page]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = LINK.sub(lambda found: _address(found[1]), cell.source)
+            cell.source = moved_links(cell.source, "notebooks", outside_address)
     return notebook
 
 
@@ -82,15 +82,3 @@ def _live_link(page):
 
 def _is_live(output):
     return output.get("metadata", {}).get("live", False)
-
-
-def _address(link: str) -> str:
-    """Where a link of a lesson leads for somebody who has only the slides."""
-    name, hash_sign, anchor = link.partition("#")
-    inside = (Path("/notebooks") / name).as_posix()
-    parts = [part for part in Path(inside).parts[1:] if part != "."]
-    while ".." in parts:
-        place = parts.index("..")
-        del parts[max(place - 1, 0) : place + 1]
-    path = "/".join(parts)
-    return (colab_url(path) if path.endswith(".ipynb") else github_url(path)) + hash_sign + anchor
