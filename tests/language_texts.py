@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jinja2 import Environment, nodes
+from sheet_texts import texts_of_checks
 
 import nanochat_helpers
 from nanochat_helpers import safety
@@ -57,7 +58,7 @@ def texts_of_template(tree: nodes.Template) -> Iterator[str | None]:
 def kept_elsewhere() -> list[str]:
     """Texts that `tr_later` shows and that stand where no `later` marks them."""
     rules = [*safety.default_input_rules(), *safety.default_output_rules()]
-    return [rule.says for rule in rules]
+    return [*(rule.says for rule in rules), *texts_of_checks()]
 
 
 def all_texts() -> set[str]:

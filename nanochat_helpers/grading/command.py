@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ..checks.sheets import SHEETS, sheet_exercises
 from ..errors import GradingError
-from ..views.markup import count
 from .sheets import build, exercise_path, max_score, read_notebook, role, sheet_number, solution_paths
 from .verify import Verdict, verify
 
@@ -37,7 +36,7 @@ def build_sheets(folder: Path, say: Say) -> int:
     for path in written:
         say(f"written: {path.relative_to(folder)}")
     unchanged = len(solution_paths(folder)) - len(written)
-    say(f"{count(len(written), 'sheet')} written, {unchanged} unchanged.")
+    say(f"{how_many(len(written), 'sheet')} written, {unchanged} unchanged.")
     return 0
 
 
@@ -50,7 +49,7 @@ def verify_sheets(folder: Path, say: Say) -> int:
             say(f"  - {problem}")
         verdicts.append(verdict)
     n_problems = sum(len(verdict.problems) for verdict in verdicts)
-    say(f"\n{count(n_problems, 'problem')} to mend." if n_problems else f"\nAll {len(verdicts)} sheets are sound.")
+    say(f"\n{how_many(n_problems, 'problem')} to mend." if n_problems else f"\nAll {len(verdicts)} sheets are sound.")
     return 1 if n_problems else 0
 
 
@@ -58,7 +57,7 @@ def list_sheets(folder: Path, say: Say) -> int:
     """Show the exercises of all sheets, with their points."""
     for solution in solution_paths(folder):
         number, notebook = sheet_number(solution), read_notebook(solution)
-        points, target = count(max_score(notebook), "point"), exercise_path(solution).relative_to(folder)
+        points, target = how_many(max_score(notebook), "point"), exercise_path(solution).relative_to(folder)
         say(f"{number} {SHEETS[number]}: {points}, {target}")
         for exercise in sheet_exercises(number):
             say(f"  {exercise.id} {exercise.title} ({exercise.points}): {exercise.signature}")
@@ -66,6 +65,11 @@ def list_sheets(folder: Path, say: Say) -> int:
             if role(cell) == "question":
                 say(f"  a question to be graded by hand ({cell['metadata']['nbgrader']['points']})")
     return 0
+
+
+def how_many(number: int, noun: str) -> str:
+    """A number with its English noun: commands speak English."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _line(verdict: Verdict) -> str:

@@ -15,13 +15,13 @@ from typing import TextIO
 from .. import __version__
 from ..errors import GradingError
 from ..language import VARIABLE, later, set_language, tr, tr_later
-from ..views.markup import count
 from .batch.batching import run_batch
 from .batch.folder import Asked, RunFolder, language_of
 from .batch.job import MAKE_GRADER
 from .batch.progress import duration
 from .batch.todo import Todo
 from .by_hand import read_points, refuse_strangers, with_points
+from .command import how_many
 from .grades import GRADED, INFRA_ERROR, MISSING, REJECTED, REVIEW
 from .master import Master, find_master
 from .reports import Run, write_reports
@@ -151,5 +151,5 @@ def _cores():
 def _summary(counts, seconds, out):
     n, done = sum(counts.values()), counts[GRADED]
     rest = [f"{counts[status]} {words}" for status, words in WORDS.items() if counts[status]]
-    parts = ", ".join([f"{done} of {count(n, 'student')} graded", *rest])
+    parts = ", ".join([f"{done} of {how_many(n, 'student')} graded", *rest])
     return f"{parts}, in {duration(seconds)}: see {out / 'class.html'}"
