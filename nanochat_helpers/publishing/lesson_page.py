@@ -49,7 +49,7 @@ def filled_in(page: str, drawings: dict[str, str]) -> str:
 
 
 def for_markdown(text: str) -> str:
-    """What GitHub and Jupyter read as a list or a table is one for Python-Markdown, too: it wants an empty line before."""
+    """A text whose lists and tables begin after an empty line: Python-Markdown wants it, GitHub and Jupyter do not."""
     lines, fenced = [], False
     for line in text.splitlines():
         begins = not fenced and lines and lines[-1].strip() and _kind(line) and not _goes_on(lines[-1], line)
@@ -76,6 +76,7 @@ def _markdown(text: str, cell: NotebookNode) -> str:
     text = for_markdown(text)
     if cell.metadata.get("slideshow", {}).get("slide_type") != "notes":
         return text
+    text = re.sub(rf"^{TEACHER}[.:]\s*", "", text)
     inside = "\n".join(f"    {line}" if line else "" for line in text.splitlines())
     return f'??? note "{TEACHER}"\n\n{inside}'
 

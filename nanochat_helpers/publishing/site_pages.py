@@ -30,7 +30,8 @@ def _card(stem: str, notebook: NotebookNode) -> str:
     return (
         f"-   **[{title(notebook)}](lessons/{stem}.md)**\n\n"
         f"    {question(notebook)}\n\n"
-        f'    [Colab]({colab_url(path)} "Open {stem} in Colab") · [Binder]({binder_url(path)} "Open {stem} on Binder") · '
+        f'    [Colab]({colab_url(path)} "Open {stem} in Colab") · '
+        f'[Binder]({binder_url(path)} "Open {stem} on Binder") · '
         f'<a href="{path}" download title="Download {stem}">Download</a>\n'
     )
 
@@ -50,14 +51,14 @@ def exercises_page() -> str:
 def _sheet(number: str, stem: str) -> str:
     path, exercises = f"exercises/{stem}.ipynb", sheet_exercises(number)
     rows = "\n".join(
-        f"| {each.id} | `{_cell(each.signature)}` | {_cell(each.title)} | {each.points} |" for each in exercises
+        f"| {each.id} | {_cell(each.title)}: `{_cell(each.signature)}` | {each.points} |" for each in exercises
     )
     return (
         f"## {number} · {stem[3:].replace('_', ' ').capitalize()} {{ #{stem} }}\n\n"
         f"{count(len(exercises), 'exercise')}, for [the lesson](lessons/{stem}.md). "
         f"[Open in Colab]({colab_url(path)}) · [Open on Binder]({binder_url(path)}) · "
         f'<a href="{path}" download>Download</a>\n\n'
-        f"| exercise | what you write | what it is about | points |\n|---|---|---|---|\n{rows}\n"
+        f"| exercise | what you write | points |\n|---|---|---|\n{rows}\n"
     )
 
 
