@@ -10,17 +10,21 @@ from pathlib import Path
 
 from ..repository import colab_url, github_url
 
-LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)(#[^)\s]*)?(?=\))")
+LINK = re.compile(r"(!\[[^\]]*)?\]\((?![a-z]+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
 
-def moved_links(text: str, home: str, address: Callable[[str], str]) -> str:
+def moved_links(text: str, home: str, address: Callable[[str], str], *, pictures: bool = True) -> str:
     """Give each relative link of a Markdown text the address of the file that it means.
 
     home: the folder of the text in the repository, such as "notebooks". address: path in the repository → link.
+    pictures: also those that the text shows.
     """
 
     def moved(found: re.Match) -> str:
-        return address(posixpath.normpath(posixpath.join(home, found[1]))) + (found[2] or "")
+        picture, path, anchor = found[1] or "", found[2], found[3] or ""
+        if picture and not pictures:
+            return found[0]
+        return f"{picture}]({address(posixpath.normpath(posixpath.join(home, path)))}{anchor})"
 
     return LINK.sub(moved, text)
 

@@ -44,7 +44,7 @@ def prepared(notebook: NotebookNode) -> NotebookNode:
     notebook.cells = [cell for page in pages for cell in page]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = moved_links(cell.source, "notebooks", outside_address)
+            cell.source = moved_links(cell.source, "notebooks", outside_address, pictures=False)
     return notebook
 
 
