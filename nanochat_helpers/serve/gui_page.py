@@ -24,6 +24,7 @@ footer { display: none !important; }
 .nc-settings .head label { display: contents; }
 .nc-settings .tab-like-container { margin: 0; height: fit-content; }
 .nc-settings .info-text { grid-column: 1 / -1; grid-row: 2; line-height: 1.3; margin-bottom: 4px; }
+.nc-settings .min_value, .nc-settings .max_value { color: var(--body-text-color); }
 button.submit-button, button.stop-button { background: #0072b2; color: white; font-size: 14px; }
 """
 
