@@ -35,6 +35,7 @@ from nanochat_helpers.safety import Safety
 from nanochat_helpers.safety_rules import ACTIONS
 from nanochat_helpers.settings import PRESETS, GenerationSettings
 from nanochat_helpers.views.bake_off import SYSTEM
+from nanochat_helpers.views.pipeline import MODULES as MODULES_OF_STEPS
 from nanochat_helpers.workflow import STEPS
 
 OTHERS = [code for code in languages() if code != "en"]
@@ -229,8 +230,8 @@ def test_the_search_for_bare_strings_sees_what_a_reader_would_see(code, loose):
 CODE = {
     *vars(GenerationSettings()), *PRESETS, *CATALOGUE, *EDIT_NAMES, *FINISH_REASONS, *ROLES, *ACTIONS, *STEPS,
     *(word for rule in (*Safety().input_rules, *Safety().output_rules) for word in rule.name.split()),
-    "off", "template", "finish_reason", "max_history", "min_score", "im_start", "im_end", "scripted", "input",
-    "User", "Bot", "INST", "JSON", "Markdown", "trace", "json", "BM", "ms", "gr", "GenerationSettings", "smollm",
+    *" ".join(MODULES_OF_STEPS).split(), "off", "template", "finish_reason", "max_history", "min_score", "im_start",
+    "im_end", "scripted", "input", "User", "Bot", "INST", "JSON", "Markdown", "trace", "json", "BM", "ms", "gr", "GenerationSettings", "smollm",
     "distilgpt", "NUMBER", "TOTAL", "MINUTES",
 }  # fmt: skip
 # What is told to a model, and sentences of errors: both are in English.

@@ -246,4 +246,6 @@ _STYLE = """<style>
 .nc-cut-legend :is(i,u,s){display:inline-block;width:1em;height:1em;margin-right:.45em;vertical-align:-.12em}
 .nc-cut-legend u{border:solid currentColor;border-width:2px 0 0 2px}
 .nc-cut-legend s{width:3px;background:#D55E00}
+@container (max-width:480px){.nc-cut-plot{margin-bottom:4em}
+ .nc-cut-columns::after,.nc-cut-columns>b::after{height:3.2em}}
 </style>"""

@@ -6,19 +6,11 @@
 import html
 from dataclasses import dataclass
 
-from ..language import later, tr, tr_later
+from ..language import tr, tr_later
 from ..trace import Trace, milliseconds
 from .markup import bar, figure
 
-MODULES = (
-    "chat",
-    "tokens",
-    "prompts · history",
-    "backbones",
-    "sampling · generation",
-    "postprocess",
-    later("this cell"),
-)
+MODULES = ("chat", "tokens", "prompts · history", "backbones", "sampling · generation", "postprocess", "this cell")
 
 
 @dataclass(frozen=True)
@@ -49,8 +41,13 @@ def pipeline_html(rows: list[StepRow]) -> str:
     return figure(f'{_STYLE}<ol class="nc-steps">{drawn}</ol>', label=tr("The seven steps of one reply"))
 
 
+def module_name(module: str) -> str:
+    """The name of a module as a reader sees it: as it is in the code; the last step has none."""
+    return tr("this cell") if module == MODULES[-1] else module
+
+
 def _row(row):
-    module = f'<span class="nc-mono nc-dim">{html.escape(tr_later(row.module))}</span>'
+    module = f'<span class="nc-mono nc-dim">{html.escape(module_name(row.module))}</span>'
     share = bar(row.share, label=tr("{percent} % of the time", percent=round(100 * row.share)))
     made = f"{html.escape(row.took)} <b>→</b> {html.escape(row.gave)}"
     return (

@@ -17,7 +17,7 @@ from ..trace import STEPS as PIPELINE
 from ..workflow import STEPS, Workflow, parse_workflow, read_workflow
 from .filmstrip import running_text
 from .markup import count, figure
-from .pipeline import MODULES
+from .pipeline import MODULES, module_name
 from .workflow_style import STYLE
 
 SHOWN = 20  # steps, or keys of a step, that are drawn
@@ -138,7 +138,7 @@ def _known_box(name, **more):
 
 
 def _pipeline(number):
-    name, module = tr_later(PIPELINE[number - 1]), tr_later(MODULES[number - 1])
+    name, module = tr_later(PIPELINE[number - 1]), module_name(MODULES[number - 1])
     return tr("step {number}, {name}: {module}", number=number, name=name, module=module)
 
 

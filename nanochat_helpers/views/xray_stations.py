@@ -12,6 +12,7 @@ from ..trace import milliseconds
 from .edits import edits_data, edits_html
 from .filmstrip import running_text
 from .markup import bar, count
+from .pipeline import module_name
 from .prompt_strip import prompt_strip_data, prompt_strip_html
 from .xray_check import REASONS
 from .xray_data import Run, Timing, XRay
@@ -174,7 +175,7 @@ def steps_html(steps: Sequence[Timing]) -> str:
     """Some steps of the pipeline, each with its module and its time."""
     rows = [
         f"<span>{step.number} <b>{tr_later(step.name)}</b> "
-        f'<span class="nc-mono nc-dim">{tr_later(step.module)}</span></span>'
+        f'<span class="nc-mono nc-dim">{module_name(step.module)}</span></span>'
         f"<span>{milliseconds(step.seconds)}</span>{_share_bar(step.share)}"
         for step in steps
     ]
