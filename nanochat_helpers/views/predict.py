@@ -185,7 +185,7 @@ def shown(question: Question, value: Any) -> str:
 def _truth_shown(question, truths):
     if question.kind == "several":
         return shown(question, truths)
-    *rest, last = [question.label(each) for each in truths]
+    *rest, last = [question.label(each) for each in truths] or [tr("none of them")]
     return tr("{others} or {last}", others=", ".join(rest), last=last) if rest else last
 
 

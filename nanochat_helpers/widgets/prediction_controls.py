@@ -21,7 +21,7 @@ def read_number(text: str) -> float | None:
     >>> read_number("1,000"), read_number("0,5"), read_number("50 %"), read_number("many")
     (1000.0, 0.5, 50.0, None)
     """
-    text = re.sub(r"[\s_']|%$", "", text)
+    text = re.sub(r"[\s_']", "", text).removesuffix("%")
     if re.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", text):
         text = text.replace(",", "")
     text = text.replace(",", ".").replace("−", "-")
