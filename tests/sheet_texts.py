@@ -1,6 +1,7 @@
 """The texts that `checks` shows by `tr_later` and that no `later` marks: those of the sheets, and words for values."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,3 +37,20 @@ def texts_of_checks() -> list[str]:
     titles = [title for path in SHEET_FILES for title in titles_of_sheet(path)]
     words = [*KINDS.values(), *OTHER_KINDS, *CURES.values()]
     return [*(text for each in exercises for text in texts_of_exercise(each)), *titles, *words]
+
+
+class Signs(dict):
+    """A language in which each letter of a text is a sign; values keep theirs, and so does `code`."""
+
+    def get(self, text: str, _default: str = "") -> str:
+        return re.sub(r"({[^{}]*}|`[^`]*`|<[^>]*>)|[^\W\d_]", lambda found: found[1] or "▪", text)
+
+
+def english_in(text: str) -> list[str]:
+    """The words of a text that no catalogue has changed: not code, not quoted values, not names of types and errors."""
+    plain = re.sub(r"`[^`]*`|<[^<>]*>|'[^']*'|\"[^\"]*\"|\[[^\]]*\]|\w+\([^)]*\)|\w+(Error|Exit)(: [^▪]*)?", " ", text)
+    return [word for word in re.findall(r"[^\W\d_▪]{2,}", plain) if not CODE.fullmatch(word)]
+
+
+# What is no word: code, Python's own words on an error, and words of the cases of sheet 06.
+CODE = re.compile(r"None|True|False|nan|inf|float\d*|int\d*|bool|logits|temperature|(?i:kind|lake|band|cat)")

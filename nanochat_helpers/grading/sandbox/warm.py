@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ...language import catalogue, set_language
+from ...language import catalogue, set_language, tr
 from . import STRONG, child, clear_away, landlock, namespaces, system, system_calls, walls, wire
 
 LOOK = 0.1  # seconds between two looks at clock and memory
@@ -124,7 +124,7 @@ def _one_child(parent, channel, settings, tree) -> dict[str, Any]:
         why = "late"
     if not why and code == -signal.SIGKILL:  # by the system, for the filter lets nobody else do it
         slow = processor > settings["seconds"] / 2 or not settings["filter"]
-        why, said = ("time", said) if slow else ("infra", "the system killed it: is the machine short of memory?")
+        why, said = ("time", said) if slow else ("infra", tr("the system killed it: is the machine short of memory?"))
     return {"why": why, "code": code, "seconds": round(processor, 3), "said": said}
 
 
