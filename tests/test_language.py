@@ -231,8 +231,8 @@ CODE = {
     *vars(GenerationSettings()), *PRESETS, *CATALOGUE, *EDIT_NAMES, *FINISH_REASONS, *ROLES, *ACTIONS, *STEPS,
     *(word for rule in (*Safety().input_rules, *Safety().output_rules) for word in rule.name.split()),
     *" ".join(MODULES_OF_STEPS).split(), "off", "template", "finish_reason", "max_history", "min_score", "im_start",
-    "im_end", "scripted", "input", "User", "Bot", "INST", "JSON", "Markdown", "trace", "json", "BM", "ms", "gr", "GenerationSettings", "smollm",
-    "distilgpt", "NUMBER", "TOTAL", "MINUTES",
+    "im_end", "scripted", "input", "User", "Bot", "INST", "JSON", "Markdown", "trace", "json", "BM", "ms", "gr",
+    "GenerationSettings", "smollm", "distilgpt", "NUMBER", "TOTAL", "MINUTES",
 }  # fmt: skip
 # What is told to a model, and sentences of errors: both are in English.
 ENGLISH = [SYSTEM, "Answer this question from the text", "Question", "Text", "Answer"]
