@@ -1,8 +1,8 @@
 """The language of all texts that a reader sees. In: an English sentence; out: the same in the language that is set.
 
 The English sentence in the code is the key: `tr("kept {kept} of {total}", kept=3, total=9)`. Translations are files
-in `data/languages/<code>/`: {English: translation}. Names of parameters, code, what a model writes and errors stay
-as they are.
+in `data/languages/<code>/`: {English: translation}; a new folder there is a new language. Names of parameters, code,
+what a model writes and errors stay as they are.
 """
 
 import json
@@ -33,7 +33,7 @@ def tr(text: str, /, **values: object) -> str:
         text = catalogue(code).get(text, text)
     if not values:
         return text
-    return text.format(**values) if code not in _THOUSANDS else _FORMATTER.vformat(text, (), values)
+    return _FORMATTER.vformat(text, (), values) if ":," in text and code in _THOUSANDS else text.format(**values)
 
 
 def tr_n(one: str, many: str, n: int, /, **values: object) -> str:
