@@ -34,9 +34,8 @@ class Question:
         '1,200 tokens'
         """
         if self.kind in ("choice", "several"):
-            return dict(zip(map(str, self.options), option_labels(self.options), strict=True)).get(
-                str(value), str(value)
-            )
+            labels = dict(zip(map(str, self.options), option_labels(self.options), strict=True))
+            return labels.get(str(value), str(value).strip())
         return f"{spoken(value)} {self.unit}".strip() if self.kind == "number" else str(value).strip()
 
 
