@@ -48,7 +48,7 @@ LAB_WITHOUT = ("@jupyter/nbgrader", "@jupyter-notebook/lab-extension")
 SERVER_WITHOUT = tuple(
     "nbgrader.server_extensions." + name
     for name in ("assignment_list", "course_list", "formgrader", "validate_assignment")
-) + ("notebook",)
+) + ("nbgitpuller", "notebook")
 
 # What pip (or venv) writes when it fails, and what to do about it. The first match counts: after a lost connection
 # pip also claims that there is "no matching distribution".

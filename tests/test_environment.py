@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK_TEXT = (ROOT / "requirements.lock").read_text()
-INSTALLED_EXTRAS = ("lab", "fast", "remote", "serve", "gui", "grade", "publish", "dev")  # what start.py sets up
+INSTALLED_EXTRAS = ("lab", "fast", "remote", "serve", "gui", "grade", "publish", "hub", "dev")  # what start.py sets up
 ASKED = [
     Requirement(line)
     for group in (PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in INSTALLED_EXTRAS))
