@@ -94,6 +94,15 @@ def test_another_package_or_language_runs_it_again_unless_one_says_that_an_older
     assert len(runs) == 3
 
 
+def test_only_the_latest_runs_of_a_lesson_are_kept(notebook, runs, empty_cache):
+    for number in range(outputs.KEPT + 3):
+        path = notebook(str(number))
+        executed(path)
+    assert len(list((empty_cache / "lessons").iterdir())) == outputs.KEPT
+    executed(path)
+    assert len(runs) == outputs.KEPT + 3
+
+
 def test_a_damaged_file_in_the_cache_counts_as_none(notebook, runs, empty_cache):
     path = notebook("1")
     executed(path)

@@ -69,7 +69,7 @@ def test_links_are_moved_with_their_anchors_and_outside_ones_stay():
     text = "[a](../sheets/x.ipynb#p) [b](y.ipynb) [c](https://z.org/q) [d](#e) ![f](g.png)"
     moved = "[a](<sheets/x.ipynb>#p) [b](<notebooks/y.ipynb>) [c](https://z.org/q) [d](#e) ![f](<notebooks/g.png>)"
     assert moved_links(text, "notebooks", lambda path: f"<{path}>") == moved
-    assert moved_links(text, "notebooks", lambda path: f"<{path}>", pictures=False).endswith(" ![f](g.png)")
+    assert moved_links(text, "notebooks", lambda path: f"<{path}>", str.upper).endswith(" ![f](NOTEBOOKS/G.PNG)")
 
 
 def test_addresses_in_the_site_and_outside():

@@ -111,6 +111,11 @@ def test_a_text_of_the_model_stays_text(deck):
     assert "<script>alert(1)" not in html
 
 
+def test_a_picture_that_is_missing_is_named(deck):
+    with pytest.raises(PublishingError, match=r"map\.png cannot be read"):
+        deck(cell("slide", "![map](map.png)"))
+
+
 def test_a_notebook_without_slides_is_refused(deck):
     with pytest.raises(PublishingError, match="begins a slide"):
         deck(cell("skip", "x"))

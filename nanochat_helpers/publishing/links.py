@@ -3,28 +3,32 @@
 In: Markdown, the folder it was written in, and a function that knows the addresses. Out: Markdown.
 """
 
+import base64
+import mimetypes
 import posixpath
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+from ..errors import PublishingError
 from ..repository import colab_url, github_url
 
 LINK = re.compile(r"(!\[[^\]]*)?\]\((?![a-z]+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
 
-def moved_links(text: str, home: str, address: Callable[[str], str], *, pictures: bool = True) -> str:
+def moved_links(
+    text: str, home: str, address: Callable[[str], str], picture: Callable[[str], str] | None = None
+) -> str:
     """Give each relative link of a Markdown text the address of the file that it means.
 
     home: the folder of the text in the repository, such as "notebooks". address: path in the repository → link.
-    pictures: also those that the text shows.
+    picture: the same for what the text shows, where that is another.
     """
 
     def moved(found: re.Match) -> str:
-        picture, path, anchor = found[1] or "", found[2], found[3] or ""
-        if picture and not pictures:
-            return found[0]
-        return f"{picture}]({address(posixpath.normpath(posixpath.join(home, path)))}{anchor})"
+        before, path, anchor = found[1] or "", posixpath.normpath(posixpath.join(home, found[2])), found[3] or ""
+        link = (picture or address)(path) if before else address(path)
+        return f"{before}]({link}{anchor})"
 
     return LINK.sub(moved, text)
 
@@ -32,6 +36,15 @@ def moved_links(text: str, home: str, address: Callable[[str], str], *, pictures
 def outside_address(path: str) -> str:
     """Where a file of the repository can be seen from anywhere: a notebook on Colab, all else on GitHub."""
     return colab_url(path) if path.endswith(".ipynb") else github_url(path)
+
+
+def data_address(file: Path) -> str:
+    """A file as an address that holds all of it. Raises PublishingError where it is missing."""
+    try:
+        data = base64.b64encode(file.read_bytes()).decode()
+    except OSError as problem:
+        raise PublishingError(f"The picture {file} cannot be read: {problem.strerror or problem}.") from problem
+    return f"data:{mimetypes.guess_type(file.name)[0]};base64,{data}"
 
 
 def relative_address(target: str, page: str) -> str:

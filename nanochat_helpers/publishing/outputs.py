@@ -20,6 +20,7 @@ from ..models import cache_dir
 PACKAGE = Path(__file__).parents[1]
 # What a lesson shows does not depend on these.
 NOT_IN_LESSONS = ("publishing", "grading", "bundle", "cli.py", "data/slides", "data/site", "data/reports")
+KEPT = 8  # runs of a lesson: for some versions of the package, and some languages
 LIBRARIES = ("ipykernel", "ipywidgets", "matplotlib", "numpy", "tokenizers", "torch", "transformers", "xllamacpp")
 
 
@@ -49,6 +50,12 @@ def save_outputs(path: Path, notebook: NotebookNode) -> None:
         draft = target.with_name(f".part-{os.getpid()}-{target.name}")
         draft.write_text(json.dumps([cell.outputs for cell in code_cells(notebook)]), "utf-8")
         draft.replace(target)
+        for old in sorted(target.parent.glob(f"{path.stem}-*.json"), key=_age)[KEPT:]:
+            old.unlink()
+
+
+def _age(file: Path) -> float:
+    return -file.stat().st_mtime
 
 
 def _candidates(path: Path, notebook: NotebookNode, any_package: bool) -> list[Path]:
@@ -56,7 +63,7 @@ def _candidates(path: Path, notebook: NotebookNode, any_package: bool) -> list[P
     if not any_package:
         return [exact]
     older = exact.parent.glob(f"{path.stem}-{_code_key(notebook)}-*.json")
-    return [exact, *sorted(older, key=lambda file: file.stat().st_mtime, reverse=True)]
+    return [exact, *sorted(older, key=_age)]
 
 
 def _file(path: Path, notebook: NotebookNode) -> Path:

@@ -12,18 +12,17 @@ from nbformat import NotebookNode
 from ..errors import PublishingError
 from ..repository import colab_url
 from .execute import executed
-from .links import moved_links, outside_address
+from .links import data_address, moved_links, outside_address
 
 DATA = Path(__file__).parents[1] / "data"
 
 
 def slides(path: Path, *, any_package: bool = False) -> str:
     """The slides of a lesson as one HTML file that loads nothing. Runs the lesson if that was not done yet."""
-    notebook = prepared(executed(path, any_package=any_package))
+    notebook = prepared(executed(path, any_package=any_package), path.resolve().parent)
     exporter = SlidesExporter(
         template_name="slides",
         extra_template_basedirs=[str(DATA)],
-        embed_images=True,
         exclude_anchor_links=True,
         exclude_input_prompt=True,
         exclude_output_prompt=True,
@@ -33,8 +32,11 @@ def slides(path: Path, *, any_package: bool = False) -> str:
     return exporter.from_notebook_node(notebook, resources)[0]
 
 
-def prepared(notebook: NotebookNode) -> NotebookNode:
-    """The cells that slides show, notes first on their page, links as addresses that lead somewhere from anywhere."""
+def prepared(notebook: NotebookNode, home: Path) -> NotebookNode:
+    """The cells that slides show, notes early on their page; links lead somewhere from anywhere, pictures are inside.
+
+    home: the folder of the notebook in a copy of the repository.
+    """
     pages = _pages([cell for cell in notebook.cells if _is_shown(cell)])
     if not pages:
         raise PublishingError("No cell of this notebook begins a slide: give one the slide type slide.")
@@ -44,7 +46,9 @@ def prepared(notebook: NotebookNode) -> NotebookNode:
     notebook.cells = [cell for page in pages for cell in page]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = moved_links(cell.source, "notebooks", outside_address, pictures=False)
+            cell.source = moved_links(
+                cell.source, home.name, outside_address, lambda file: data_address(home.parent / file)
+            )
     return notebook
 
 
