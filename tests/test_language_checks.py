@@ -96,7 +96,7 @@ def test_further_hints_and_the_list_of_a_sheet_speak_it_too():
     assert "✘ 04.1 Temperature: Not yet" in repr(progress("04"))
 
 
-@pytest.mark.parametrize("sheet", ["01", "04", "07"])
+@pytest.mark.parametrize("sheet", ["01", "07"])
 def test_each_language_judges_the_same(sheet):
     functions = [(each, m.wrong) for each in sheet_exercises(sheet) for m in each.misconceptions]
     functions += [(each, each.reference) for each in sheet_exercises(sheet)]
