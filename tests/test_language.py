@@ -138,7 +138,7 @@ def test_a_language_has_no_text_that_nobody_uses(code):
 
 
 @pytest.mark.parametrize("code", OTHERS)
-def test_a_text_stands_in_one_file_only_and_is_sorted_nowhere_twice(code):
+def test_a_text_stands_in_one_file_only_and_there_once(code):
     files = sorted((PACKAGE / "data" / "languages" / code).glob("*.json"))
     pairs = [pair for path in files for pair in json.loads(path.read_text("utf-8"), object_pairs_hook=list)]
     keys = [key for key, _ in pairs]
