@@ -47,7 +47,7 @@ PARTS = {
         *("temperature-run", "temperature-real-guess", "temperature-real-run", "topk-real-guess", "topk-real-run"),
         *("topp-real-guess", "topp-real-run", "penalty-prompt-run", "lab", "map-run"),
     ),
-    "05_generation.ipynb": ("imports", "many-prompt", "seed-run", "seed-fork"),
+    "05_generation.ipynb": ("imports", "many-prompt", "seed-guess", "seed-run", "seed-fork"),
 }
 # What the others show is tried out in scratch notebooks: test_pictures.py has the pictures of 02, 06, 07, 09, 10 and
 # 11, test_xray.py and test_chat_panel.py those of 08 and 13, and test_gui_page.py the page of 12.
