@@ -39,8 +39,8 @@ WHOLE = "03_next_token.ipynb"
 PARTS = {
     "00_start_here.ipynb": ("imports", "answer-chat", "map-run"),
     "01_tokenization.ipynb": (
-        *("imports", "numbers-chips", "bpe-guess", "bpe-stepper", "ladder-story", "ladder-tokenizers", "ladder-guess"),
-        "ladder-run",
+        *("imports", "numbers-chips", "bpe-text", "bpe-guess", "bpe-stepper", "ladder-story", "ladder-tokenizers"),
+        *("ladder-guess", "ladder-run"),
     ),
     "04_sampling.ipynb": (
         *("imports", "needle-toy", "needle-guess", "needle-run", "draws-guess", "draws-run", "greedy-guess"),
