@@ -39,6 +39,8 @@ STYLE = """<style>
 .nc-predict .nc-hands{display:none}
 .nc-predict.nc-class-on .nc-hands,.nc-presenting .nc-predict .nc-hands{display:flex}
 .nc-presenting .nc-predict .nc-switch{display:none}
+.nc-presenting .nc-predict :is(.widget-toggle-button,.widget-label,.widget-html-content,input){font-size:20px}
+.nc-presenting .nc-predict :is(.widget-text,.widget-checkbox){height:auto;line-height:1.6}
 @container (max-width:480px){.nc .nc-guess-class{font-size:1em}}
 @media print{.nc .nc-guess-bar>span,.nc .nc-guess-true{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 </style>"""

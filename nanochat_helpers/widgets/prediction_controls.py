@@ -66,7 +66,7 @@ class GuessField:
             description=self._name or tr("your guess"), style={"description_width": WIDE}, layout=layout
         )
         self.control.observe(self._hear, names="value")
-        unit = widgets.HTML(html.escape(self._question.unit))
+        unit = widgets.HTML(html.escape(self._question.unit), layout=widgets.Layout(margin="2px 0 2px .5em"))
         return widgets.HBox([self.control, unit], layout=widgets.Layout(align_items="center", width="100%"))
 
     def _hear(self, _change):
@@ -124,7 +124,8 @@ class HandsField:
         self.hands = dict(hands or {})
         widgets = ipywidgets_or_none()
         parts = self._make_options(widgets) if question.options else self._make_adder(widgets)
-        head = widgets.HTML(f"<b>{html.escape(' '.join([tr('Hands raised'), name]).strip())}:</b>")
+        title = html.escape(" ".join([tr("Hands raised"), name]).strip())
+        head = widgets.HTML(f"<b>{title}:</b>", layout=widgets.Layout(margin="2px .8em 2px 0"))
         layout = widgets.Layout(flex_flow="row wrap", align_items="center", width="100%")
         self.box = widgets.HBox([head, *parts], layout=layout)
 

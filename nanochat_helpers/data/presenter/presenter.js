@@ -208,7 +208,7 @@ function present(panel, options) {
         if (event.target.closest(".cm-editor")) return;  // the notebook itself leaves the cell
         event.preventDefault();
         event.stopImmediatePropagation();
-        if (event.target.closest(MOVES_IN)) return show();
+        if (event.target.closest(".jp-OutputArea") || event.target.closest(TYPES_IN)) return show();
         if (document.body.classList.contains("nc-dark")) return dark();
         end();
     }
