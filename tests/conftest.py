@@ -1,7 +1,11 @@
 """What several test files share. The real model is fetched once, into this machine's own cache; nothing else is."""
 
+import os
+
 import hypothesis
 import pytest
+
+os.environ.pop("NANOCHAT_LANGUAGE", None)  # tests read English, whatever language this machine's user has set
 
 # The same examples at each run, and no time limit for one of them: a busy machine is no defect.
 hypothesis.settings.register_profile("nanochat", deadline=None, derandomize=True, database=None)
