@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CATALOGUE", "ENGINES", "ModelCard", "ModelFiles", "ModelStatus", "cache_dir", "chat_engine", "engine_available",
-    "fetch_model", "find_model", "list_models", "load_model", "load_tokenizer", "remove_model",
+    "fetch_model", "find_model", "keep_ready", "list_models", "load_model", "load_tokenizer", "remove_model",
 ]  # fmt: skip
 
 ENGINES = ("auto", "transformers", "llama.cpp")
+_READY: dict[tuple[str, Path], Backbone] = {}  # only where `keep_ready` was called
 
 
 def load_model(
@@ -48,6 +49,8 @@ def load_model(
         raise EngineError(f"engine={engine!r} is not known; allowed are {', '.join(ENGINES)}.")
     if engine == "llama.cpp" and not engine_available(engine):
         raise EngineError("engine='llama.cpp' is not installed. Run: pip install xllamacpp")
+    if engine != "llama.cpp" and device == "cpu" and (ready := _READY.pop((str(name), cache_dir()), None)):
+        return ready
     device = _settle_device(device, engine)  # before a long download that would be of no use
     files = fetch_model(name, show_progress=show_progress)
     if engine == "llama.cpp" and files.gguf is None:
@@ -57,6 +60,14 @@ def load_model(
         backbone = _load_gguf(files) if engine == "llama.cpp" else _load_folder(files, device)
     _settle_special_tokens(backbone.tokenizer, files)
     return backbone
+
+
+def keep_ready(name: str) -> None:
+    """Load a model now, for the next `load_model` of its name, here and once in each process that is forked.
+
+    It is for a server on which many students load the same model: they then share it and need not wait.
+    """
+    _READY[name, cache_dir()] = load_model(name, show_progress=False)
 
 
 def load_tokenizer(name: str | Path = "smollm2", *, show_progress: bool = True) -> PreTrainedTokenizerBase:

@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -23,7 +22,7 @@ from pathlib import Path
 
 import psutil
 import websocket
-from hub_room import FIRST_ID, NEW_VIEW, STUDENTS, home, make_homes, real_people
+from hub_room import NEW_VIEW, home, make_homes, real_people
 
 from nanochat_helpers.models import cache_dir
 
@@ -31,7 +30,10 @@ ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "teaching" / "hub" / "jupyterhub_config.py"
 WARM = ROOT / "teaching" / "hub" / "warm_kernels.py"
 # In the environment of the tests, and not in that of a class.
-FOR_TESTS_ONLY = [f"nbgrader.server_extensions.{name}" for name in ("assignment_list", "course_list", "formgrader", "validate_assignment")]
+FOR_TESTS_ONLY = [
+    f"nbgrader.server_extensions.{name}"
+    for name in ("assignment_list", "course_list", "formgrader", "validate_assignment")
+]
 TEST_CONFIG = """
 import sys
 load_subconfig({config!r})
@@ -50,7 +52,9 @@ c.Spawner.cmd = [sys.executable, "-P", "-m", "jupyterhub.singleuser"]
 c.Spawner.environment |= {environment!r}
 c.Spawner.args += {args!r}
 c.JupyterHub.services = [{{"name": "class", "api_token": {token!r}}}]
-c.JupyterHub.load_roles = [{{"name": "class", "services": ["class"], "scopes": ["admin:users", "admin:servers", "tokens"]}}]
+c.JupyterHub.load_roles = [
+    {{"name": "class", "services": ["class"], "scopes": ["admin:users", "admin:servers", "tokens"]}}
+]
 c.JupyterHub.log_level = "WARN"
 """
 
@@ -110,6 +114,10 @@ class Student:
         )
         self.kernel = int(self.run("import os; print(os.getpid())")[0])
 
+    def leave(self) -> None:
+        """Close the tab; the kernel stays."""
+        self._socket.close()
+
     def api(self, path: str, **request) -> tuple[int, object]:
         """Ask the student's own server."""
         return self.hub.ask(f"/user/{self.name}/api/{path}", token=self.token, **request)
@@ -120,9 +128,7 @@ class Student:
         header = {"msg_id": request, "msg_type": "execute_request", "username": "", "session": "s", "version": "5.3"}
         content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
         self._socket.send(
-            json.dumps(
-                {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
-            )
+            json.dumps({"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"})
         )
         while True:
             message = json.loads(self._socket.recv())
@@ -177,8 +183,8 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running_hub(folder: Path) -> Iterator[Hub]:
-    """A hub in this folder, until the block is left."""
+def running_hub(folder: Path, *, warm: bool = True) -> Iterator[Hub]:
+    """A hub in this folder, until the block is left; warm: with kernels that share what they import."""
     real, port, token = real_people(), free_port(), secrets.token_hex(16)
     make_homes(folder, real)
     models = folder / "models" if real else cache_dir()
@@ -186,7 +192,9 @@ def running_hub(folder: Path) -> Iterator[Hub]:
         "config": str(CONFIG), "url": f"http://127.0.0.1:{port}", "hub_port": free_port(), "api_port": free_port(),
         "token": token, "spawner": "jupyterhub.spawner.LocalProcessSpawner" if real else "simple",
         "home": str(home(folder, "{username}")),
-        "environment": {"NANOCHAT_CACHE": str(models), "PYTHONPATH": str(ROOT), "JUPYTER_PATH": str(folder / "jupyter")},
+        "environment": {
+            "NANOCHAT_CACHE": str(models), "PYTHONPATH": str(ROOT), "JUPYTER_PATH": str(folder / "jupyter"),
+        },
         "args": [f"--ServerApp.jpserver_extensions={name}=False" for name in FOR_TESTS_ONLY],
     }  # fmt: skip
     (folder / "config.py").write_text(TEST_CONFIG.format(**settings))
@@ -194,14 +202,22 @@ def running_hub(folder: Path) -> Iterator[Hub]:
     (folder / "needed.json").write_text(json.dumps(needed))
     door = folder / "warm.sock"
     subprocess.run([sys.executable, WARM, "install", door, folder / "jupyter"], check=True)
-    both = f'"{sys.executable}" -P "{WARM}" serve "{door}" & exec "$@"'
+    serve = f'NANOCHAT_CACHE="{models}" "{sys.executable}" -P "{WARM}" serve "{door}"' if warm else f'touch "{door}"'
+    both = f'{serve} & exec "$@"'
     command = ["sh", "-c", both, "sh", sys.executable, "-P", "-m", "jupyterhub", "-f", str(folder / "config.py")]
     if real:
         command = [*NEW_VIEW, sys.executable, str(ROOT / "tests" / "hub_room.py"), str(folder), *command]
-    environment = {name: value for name, value in os.environ.items() if name not in ("NANOCHAT_CACHE", "HOME")} | {"PYTHONPATH": str(ROOT)}
+    environment = {name: value for name, value in os.environ.items() if name not in ("NANOCHAT_CACHE", "HOME")} | {
+        "PYTHONPATH": str(ROOT)
+    }
     with (folder / "hub.log").open("w") as log:
         process = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment | {"HOME": str(folder)}
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment | {"HOME": str(folder)},
         )
         hub = Hub(folder, port, token, real)
         try:

@@ -33,7 +33,13 @@ def serve(place: str) -> None:
     os.environ.update({"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "MPLBACKEND": "agg"})
     for name in WARM:
         __import__(name)
-    assert threading.active_count() == 1, "a thread would be missing in each fork"
+    from nanochat_helpers.errors import ModelError
+    from nanochat_helpers.models import keep_ready
+
+    with contextlib.suppress(ModelError):  # then each kernel loads it, and says what is wrong
+        keep_ready("smollm2")
+    if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208 (names are enough)
+        sys.exit("Something has started a thread, which would be missing in each kernel.")
     gc.collect()
     gc.freeze()  # what the collector never looks at again is never written to, and stays shared
     Path(place).unlink(missing_ok=True)
@@ -120,7 +126,7 @@ def _run_kernel(file: str) -> int:
     numpy.random.seed()  # or all students would draw the same
     sys.argv = ["ipykernel_launcher.py", "-f", file]
     sys.path[0] = ""  # the notebook's own folder, as in every kernel
-    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115, PTH123 (until the end)
+    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115 (until the end)
     IPKernelApp.launch_instance()
     return 0
 
