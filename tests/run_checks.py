@@ -20,13 +20,14 @@ NBVAL = [*PYTEST, *PARALLEL, "-p", "tests.keep_lessons", "--nbval-lax", "--nbval
 CHECKS = {
     "style": ["ruff", "check", "."],
     "lessons": [*NBVAL, "notebooks", "exercises"],
-    "package": [*PYTEST, *PARALLEL, "tests", "--ignore=tests/browser"],
+    "package": [*PYTEST, *PARALLEL, "tests", "--ignore=tests/browser", "--ignore=tests/colab"],
     "browser": [*PYTEST, "--screenshot=only-on-failure", "tests/browser"],
     "solutions": [*NBVAL, "solutions"],
+    "colab": ["tests.colab_job"],
 }
 # One stage after the other; what stands in one stage runs at the same time, for a browser mostly waits. The lessons
 # come before those that look at what they show.
-STAGES = [["style"], ["lessons"], ["package", "browser"], ["solutions"]]
+STAGES = [["style"], ["lessons"], ["package", "browser"], ["solutions", "colab"]]
 STRICT = {"NANOCHAT_STRICT_CHECKS": "1"}  # in a solution, a check that does not pass is an error
 
 
