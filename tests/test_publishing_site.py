@@ -85,6 +85,9 @@ def test_every_kind_of_file_has_its_place(tmp_path):
         (tmp_path / name).touch()
     assert _places(tmp_path) == {
         "README.md": "index.md",
+        "notebooks": "index.md",
+        "exercises": "exercises.md",
+        "teaching/plans": "teaching/plans/04_a.md",
         "notebooks/04_a.ipynb": "lessons/04_a.md",
         "exercises/04_a.ipynb": "exercises.md#04_a",
         "teaching/plans/04_a.md": "teaching/plans/04_a.md",

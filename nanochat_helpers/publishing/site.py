@@ -48,7 +48,12 @@ def _places(folder: Path) -> dict[str, str]:
     sheets = {path: f"exercises.md#{Path(path).stem}" for path in files_below(folder, "exercises/*.ipynb")}
     pictures = files_below(folder, "notebooks/pictures/*.png")
     teaching = files_below(folder, *TEACHING)
-    return {"README.md": "index.md", **lessons, **sheets, **{path: path for path in [*pictures, *teaching]}}
+    folders = {"notebooks": "index.md", "exercises": "exercises.md"}
+    for path in sorted(teaching, key=lambda path: (not path.endswith("README.md"), path)):
+        if path.endswith(".md"):
+            folders.setdefault(str(Path(path).parent.as_posix()), path)  # a link to a folder leads to its first page
+    same = {path: path for path in [*pictures, *teaching]}
+    return {"README.md": "index.md"} | folders | lessons | sheets | same
 
 
 def _address(page: str, places: dict[str, str]) -> Callable[[str], str]:

@@ -78,7 +78,10 @@ def navigation(lessons: Sequence[Path], teaching: Sequence[str], folder: Path) -
 
 def _teaching(paths: Sequence[str], folder: Path) -> list:
     """The pages that stand in teaching/ itself, then a part for each folder in it."""
-    entries = [{_heading(folder / path): path} for path in paths if path.count("/") == 1]
+    top = sorted(
+        (path for path in paths if path.count("/") == 1), key=lambda path: (not path.endswith("README.md"), path)
+    )
+    entries = [{_heading(folder / path): path} for path in top]
     names = sorted({path.split("/")[1] for path in paths if path.count("/") > 1})
     for name in sorted(names, key=lambda name: list(PARTS).index(name) if name in PARTS else len(PARTS)):
         inside = [{_heading(folder / path): path} for path in paths if path.startswith(f"teaching/{name}/")]

@@ -33,7 +33,8 @@ LOOK = """() => [...document.querySelectorAll(".slides section:not(:has(> sectio
     letters[parent.closest(".highlight, .output_text") ? "code" : "text"].push(
       parseFloat(getComputedStyle(parent).fontSize));
   }
-  return {page: place + 1, link: `#/${number.h}/${number.v || 0}`, heading: heading.textContent.trim().slice(0, 48),
+  return {page: place + 1, link: `#/${number.h}/${number.v || 0}`,
+    heading: heading.textContent.replace(/\\s+/g, " ").trim().slice(0, 48),
     height: +page.dataset.height, width: +page.dataset.width, fits: page.dataset.fits === "true",
     zoom: page.dataset.zoom ? +page.dataset.zoom : null,
     text: letters.text.length ? Math.min(...letters.text) : null,
