@@ -43,9 +43,10 @@ PARTS = {
         *("ladder-guess", "ladder-run"),
     ),
     "04_sampling.ipynb": (
-        *("imports", "needle-toy", "needle-guess", "needle-run", "draws-guess", "draws-run", "greedy-guess"),
-        *("temperature-run", "temperature-real-guess", "temperature-real-run", "topk-real-guess", "topk-real-run"),
-        *("topp-real-guess", "topp-real-run", "penalty-prompt-run", "lab", "map-run"),
+        *("imports", "needle-toy", "needle-show", "draws-guess", "draws-run", "greedy-guess"),
+        *("temperature-show", "temperature-real-guess", "temperature-real-run", "temperature-real-show"),
+        *("topk-real-guess", "topk-real-run"),
+        *("topp-real-guess", "topp-real-run", "penalty-prompt-run", "penalty-prompt-show", "lab", "map-run"),
     ),
     "05_generation.ipynb": ("imports", "many-prompt", "seed-guess", "seed-run", "seed-fork"),
 }
@@ -340,7 +341,14 @@ def test_the_pictures_of_a_lesson_live(parts: Page, lesson: str, output_path: st
 # Stands last, for it leaves a kernel that knows only what a few cells say.
 def test_the_pictures_survive_a_reload_and_say_when_their_kernel_is_gone(parts: Page):
     roulette, bars, film = "widgets.roulette_widget(", "widgets.ghost_bars_widget(", "widgets.filmstrip_widget("
-    cells = ["torch.set_printoptions", "toy_logits = torch", 'my_guess = " hot"', roulette, bars]
+    cells = [
+        "torch.set_printoptions",
+        "toy_logits = torch",
+        roulette,
+        "How much is left of Paris",
+        "heated = sampling",
+        bars,
+    ]
     cells += ["import StopStringWatch", "foxes_ids =", "cooler =", film]
     survive(parts, cells, alive=[roulette, bars, film])
     expect(picture(parts, film).get_by_text("Done: 30 tokens.")).to_be_visible(timeout=A_MINUTE)
