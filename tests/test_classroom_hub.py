@@ -16,7 +16,7 @@ from hub_class import ROOT, Student, lesson_cells, running_hub, together
 from hub_room import FIRST_ID, STUDENTS, home, real_people
 from jupyter_client.manager import start_new_kernel
 
-from nanochat_helpers import repository
+from nanochat_helpers import models, repository
 
 GENERATE = """
 settings = GenerationSettings(seed=1, max_new_tokens=10)
@@ -146,6 +146,14 @@ def test_a_link_brings_the_lessons_and_a_second_click_keeps_a_students_work(hub,
 
 
 # --- warm_kernels.py without a hub
+
+
+def test_a_model_that_is_kept_ready_is_given_once(smollm2_files):
+    """In a fork, the first `load_model` finds it; a second one must not get the same object."""
+    models.keep_ready("smollm2")
+    (ready,) = models._READY.values()
+    assert models.load_model("smollm2") is ready
+    assert models._READY == {} and models.load_model("smollm2") is not ready
 
 
 def test_where_nobody_serves_a_kernel_starts_in_the_usual_way(tmp_path, monkeypatch):
