@@ -150,6 +150,17 @@ def test_a_plot_has_a_text_for_those_who_cannot_see_it(notebook, runs, monkeypat
     assert texts == ["Plot drawn by: plots.bars(a)", "Two bars."]
 
 
+def test_the_page_of_a_server_that_has_ended_is_not_asked_for(notebook, runs, monkeypatch):
+    def run(path, book):
+        page = '<div><iframe src="http://127.0.0.1:7860/" width="100%"></iframe></div>'
+        outputs.code_cells(book)[0].outputs = [new_output("display_data", {"text/html": page})]
+
+    monkeypatch.setattr(execute, "_run", run)
+    for _ in range(2):  # also from the cache
+        (output,) = outputs.code_cells(executed(notebook("launch()")))[0].outputs
+        assert "127.0.0.1" not in output.data["text/html"] and "Open it live" in output.data["text/html"]
+
+
 def test_the_package_key_knows_the_sources_but_not_what_no_lesson_shows():
     counted = {
         file.relative_to(outputs.PACKAGE).as_posix() for file in outputs.PACKAGE.rglob("*") if outputs._counts(file)

@@ -4,6 +4,7 @@ In: the path of a notebook. Out: the notebook with outputs, its widgets as the p
 """
 
 import os
+import re
 from pathlib import Path
 from subprocess import DEVNULL
 
@@ -19,6 +20,8 @@ from .outputs import code_cells, load_outputs, save_outputs
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SECONDS_A_CELL = 300
+SERVER = re.compile(r"<iframe[^>]+https?://(127\.0\.0\.1|localhost)\b")
+ENDED = '<p style="font-size:18px">Here the lesson shows the page of its own server. Open it live to see it.</p>'
 QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_OFFLINE": "1",  # the lessons' models come from elsewhere
@@ -54,6 +57,7 @@ def executed(path: Path, *, any_package: bool = False) -> NotebookNode:
         for cell, shown in zip(code_cells(notebook), outputs, strict=True):
             cell.outputs = shown
     _describe_plots(notebook)
+    _leave_out_servers(notebook)
     return notebook
 
 
@@ -94,6 +98,15 @@ def _describe_plots(notebook: NotebookNode) -> None:
         for output in cell.outputs:
             if "image/png" in output.get("data", {}):
                 output.metadata.setdefault("image/png", NotebookNode())["alt"] = text
+
+
+def _leave_out_servers(notebook: NotebookNode) -> None:
+    """Put a sentence where a lesson shows a page of its own server: that server has ended."""
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            if "text/html" in output.get("data", {}) and SERVER.search(output.data["text/html"]):
+                output.data = NotebookNode({"text/html": ENDED})
+                output.metadata["live"] = True
 
 
 def _run(path: Path, notebook: NotebookNode) -> None:

@@ -118,7 +118,7 @@ def _parts(strip):
     if strip.n_others:
         words = f"<span>{_others(strip)}<small>{percents[-1]} %</small></span>" if lengths[-1] >= 0.09 else ""
         parts.append(
-            f'<i class="nc-rx{"" if lengths[-1] >= 0.25 else " nc-rs"}" tabindex=-1 '
+            f'<i class="nc-rx{"" if lengths[-1] >= 0.25 else " nc-rs"}" tabindex=-1 role=img '
             f'style="width:{_width(lengths[-1])}" '
             f'aria-label="{_others(strip)}: {_ends(strip.others_start, 1)}">{words}</i>'
         )
@@ -129,7 +129,7 @@ def _part(segment, length, percent):
     name = visible(segment.text[:24]) + "…" * (len(segment.text) > 24) or f"<small>{tr('empty')}</small>"
     words = f"<span>{name}<small>{percent} %</small></span>" if length >= 0.05 else ""
     return (
-        f'<i class="{_colour(segment)}{"" if length >= 0.14 else " nc-rs"}" tabindex=-1 '
+        f'<i class="{_colour(segment)}{"" if length >= 0.14 else " nc-rs"}" tabindex=-1 role=img '
         f'style="width:{_width(length)}" aria-label="{plain(name)}: {_ends(segment.start, segment.end)}">{words}</i>'
     )
 
