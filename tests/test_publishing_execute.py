@@ -150,6 +150,17 @@ def test_a_plot_has_a_text_for_those_who_cannot_see_it(notebook, runs, monkeypat
     assert texts == ["Plot drawn by: plots.bars(a)", "Two bars."]
 
 
+def test_what_is_printed_bit_by_bit_is_one_text(notebook, runs, monkeypatch):
+    def run(path, book):
+        bits = [("stdout", "Fox"), ("stdout", "es"), ("stderr", "!"), ("stdout", " run")]
+        outputs.code_cells(book)[0].outputs = [new_output("stream", name=name, text=text) for name, text in bits]
+
+    monkeypatch.setattr(execute, "_run", run)
+    for _ in range(2):
+        shown = outputs.code_cells(executed(notebook("stream()")))[0].outputs
+        assert [output.text for output in shown] == ["Foxes", "!", " run"]
+
+
 def test_the_page_of_a_server_that_has_ended_is_not_asked_for(notebook, runs, monkeypatch):
     def run(path, book):
         page = '<div><iframe src="http://127.0.0.1:7860/" width="100%"></iframe></div>'

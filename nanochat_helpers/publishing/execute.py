@@ -56,6 +56,7 @@ def executed(path: Path, *, any_package: bool = False) -> NotebookNode:
     else:
         for cell, shown in zip(code_cells(notebook), outputs, strict=True):
             cell.outputs = shown
+    _join_streams(notebook)
     _describe_plots(notebook)
     _leave_out_servers(notebook)
     return notebook
@@ -88,6 +89,18 @@ def _static(output: NotebookNode) -> NotebookNode | None:
     output.data = NotebookNode({"text/html": data["text/html"]})
     output.setdefault("metadata", NotebookNode())["live"] = True
     return output
+
+
+def _join_streams(notebook: NotebookNode) -> None:
+    """Make one text of what was printed bit by bit: each bit would begin a line of its own."""
+    for cell in code_cells(notebook):
+        joined = []
+        for output in cell.outputs:
+            if joined and output.output_type == "stream" == joined[-1].output_type and output.name == joined[-1].name:
+                joined[-1].text += output.text
+            else:
+                joined.append(output)
+        cell.outputs = joined
 
 
 def _describe_plots(notebook: NotebookNode) -> None:

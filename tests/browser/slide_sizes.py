@@ -76,7 +76,7 @@ def photograph(page: Page, folder: Path, sizes: list[dict]) -> None:
 def report(sizes: list[dict]) -> list[str]:
     """A line for each page."""
     lines = [
-        "page  link    height  zoom  heading (a page ends at 658; pictures are shrunk from 1.6 to 0.96, no further)"
+        "page  link    height  zoom  heading (a page ends at 658; pictures are shrunk from 1.6 to 0.76, no further)"
     ]
     for one in sizes:
         zoom = f"{one['zoom']:.2f}" if one["zoom"] else "   –"

@@ -104,11 +104,11 @@ def test_a_picture_shrinks_until_it_fits_and_no_further(open_cells_as_deck):
     sizes = open_cells_as_deck(
         cell("slide", "low()", box(200)),
         cell("slide", "high()", box(450)),
-        cell("slide", "too_high()", box(700)),
-        cell("slide", "too_wide()", box(100, 1300)),
+        cell("slide", "too_high()", box(900)),
+        cell("slide", "too_wide()", box(100, 1700)),
     )
     assert [one["fits"] for one in sizes[1:]] == [True, True, False, False]
-    assert sizes[1]["zoom"] == 1.6 and 0.96 < sizes[2]["zoom"] < 1.6 and sizes[3]["zoom"] == 0.96
+    assert sizes[1]["zoom"] == 1.6 and 0.76 < sizes[2]["zoom"] < 1.6 and sizes[3]["zoom"] == 0.76
 
 
 # --- how a teacher uses it

@@ -1,6 +1,6 @@
 /* Fits the pictures of each page into it, then hands the pages to reveal.js. Text keeps its size: a page with too much
    text stays too long, and a test finds it. */
-const LARGEST = 1.6, SMALLEST = 0.96, STEP = 0.04, PAGE = {width: 1280, height: 720};
+const LARGEST = 1.6, SMALLEST = 0.76, STEP = 0.04, PAGE = {width: 1280, height: 720};
 
 function bottomOf(page) {
   const inner = [...page.children].filter((part) => !part.matches(".live, aside"));
