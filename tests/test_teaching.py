@@ -118,11 +118,11 @@ def test_marks_become_room_to_write_and_links_to_files_become_text(tmp_path, mon
     assert "a.md" not in made and 'href="https://example.org"' in made
 
 
-@pytest.mark.parametrize("page", sorted(TEACHING.rglob("*.md")), ids=lambda path: str(path.relative_to(TEACHING)))
-def test_what_a_page_links_to_is_there(page):
-    targets = [target.partition("#")[0] for target in LINK.findall(page.read_text("utf-8"))]
+@pytest.mark.parametrize("text", sorted(TEACHING.rglob("*.md")), ids=lambda path: str(path.relative_to(TEACHING)))
+def test_what_a_page_links_to_is_there(text):
+    targets = [target.partition("#")[0] for target in LINK.findall(text.read_text("utf-8"))]
     local = [target for target in targets if target and "://" not in target and not target.startswith("mailto:")]
-    assert [target for target in local if not (page.parent / target).exists()] == []
+    assert [target for target in local if not (text.parent / target).exists()] == []
 
 
 # --- the glossary
