@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from nbconvert.exporters import SlidesExporter
+from nbconvert.preprocessors import TagRemovePreprocessor
 from nbformat import NotebookNode
 
 from ..errors import PublishingError
@@ -27,6 +28,8 @@ def slides(path: Path, *, any_package: bool = False) -> str:
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )
+    # What such a cell shows speaks for itself: a question, or a picture that needs the whole page.
+    exporter.register_preprocessor(TagRemovePreprocessor(remove_input_tags={"remove-input"}, enabled=True))
     deck = {"title": title(notebook), "live": colab_url(f"notebooks/{path.name}")}
     resources = {"deck": deck, "metadata": {"name": path.stem, "path": str(path.resolve().parent)}}
     return exporter.from_notebook_node(notebook, resources)[0]
