@@ -6,6 +6,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from nanochat_helpers import cli
 from nanochat_helpers.errors import PublishingError
 from nanochat_helpers.publishing import slides as module
 from nanochat_helpers.publishing.command import make_slides
@@ -63,6 +64,14 @@ def test_set_up_cells_and_the_cells_that_test_the_lesson_are_left_out(deck):
         cell("slide", "Last"),
     )
     assert pages(html) == ["Title ▶ Open this lesson live", "Last"]
+
+
+def test_a_cell_tagged_remove_input_shows_only_what_it_gives(deck):
+    html = deck(
+        cell("slide", "# Title"),
+        cell("slide", "ask()", code=True, outputs=[LIVE], metadata={"tags": ["remove-input"]}),
+    )
+    assert pages(html)[1] == "drawn ▶ Move it yourself: open this lesson live"
 
 
 def test_notes_belong_to_the_whole_page_and_are_not_on_it(deck):
@@ -156,6 +165,16 @@ def test_a_file_is_written_for_each_lesson_and_said(repository, monkeypatch):
         "10_more.html",
     ]
     assert [line for line in said if "04_sampling.html" in line]
+
+
+def test_the_command_says_a_mistake_in_one_line(repository, capsys):
+    out = ["--out", str(repository / "decks"), "--folder", str(repository)]
+    with pytest.raises(SystemExit) as left:
+        cli.main(["slides", "99", *out])
+    said = capsys.readouterr()
+    assert left.value.code == 2
+    assert said.err.startswith("nanochat: There is no lesson '99'") and said.err.count("\n") == 1
+    assert not (repository / "decks").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(repository):
