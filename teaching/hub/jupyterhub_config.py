@@ -43,6 +43,7 @@ c.Spawner.args = [
     "--MappingKernelManager.cull_idle_timeout=1800",
     "--MappingKernelManager.cull_interval=120",
     "--ServerApp.shutdown_no_activity_timeout=1800",
+    "--ServerApp.jpserver_extensions=nbgitpuller=True",  # the links to the lessons are its work
     # What a lesson does not need stays out of each student's memory.
     "--ServerApp.jpserver_extensions=jupyter_lsp=False",
     "--ServerApp.jpserver_extensions=notebook=False",
