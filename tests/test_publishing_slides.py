@@ -1,6 +1,8 @@
 """Slides: which cells stand on which page, where links lead, and that a deck loads nothing."""
 
+import io
 import re
+import sys
 
 import nbformat
 import pytest
@@ -167,7 +169,8 @@ def test_a_file_is_written_for_each_lesson_and_said(repository, monkeypatch):
     assert [line for line in said if "04_sampling.html" in line]
 
 
-def test_the_command_says_a_mistake_in_one_line(repository, capsys):
+def test_the_command_says_a_mistake_in_one_line(repository, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     out = ["--out", str(repository / "decks"), "--folder", str(repository)]
     with pytest.raises(SystemExit) as left:
         cli.main(["slides", "99", *out])
