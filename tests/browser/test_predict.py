@@ -74,6 +74,9 @@ def test_numbers_are_typed_and_the_guesses_of_a_class_are_added(notebook, output
         flat.get_by_label("hands", exact=True).fill(hands)
         button(flat, "Add").click()
         expect(flat).to_contain_text(f"{guess} tokens: {hands}")
+        notebook.wait_for_timeout(1000)  # a click overtakes what is typed while the kernel is at work
+        expect(flat.get_by_label("guess", exact=True)).to_have_value("")  # the fields are ready for the next one
+        expect(flat.get_by_label("hands", exact=True)).to_have_value("1")
     expect(shown).to_contain_text("0 of 23 guessed 704 tokens; 20 guessed more, 3 less.")
     photograph_wide_and_narrow(asked, output_path, "numbers_hands")
     photograph_wide_and_narrow(shown, output_path, "numbers_class")
