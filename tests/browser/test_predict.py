@@ -3,7 +3,15 @@
 import re
 
 import pytest
-from notebook_page import button, open_cells, photograph_wide_and_narrow, picture, press_button, run_cell
+from notebook_page import (
+    button,
+    open_cells,
+    photograph_wide_and_narrow,
+    picture,
+    press_button,
+    run_cell,
+    wait_until_idle,
+)
 from playwright.sync_api import Locator, Page, expect
 
 ASK = 'my_guess = widgets.predict("Which token does u = 0.7 choose?", [" hot", " cold", " late"])\nmy_guess'
@@ -74,7 +82,7 @@ def test_numbers_are_typed_and_the_guesses_of_a_class_are_added(notebook, output
         flat.get_by_label("hands", exact=True).fill(hands)
         button(flat, "Add").click()
         expect(flat).to_contain_text(f"{guess} tokens: {hands}")
-        notebook.wait_for_timeout(1000)  # a click overtakes what is typed while the kernel is at work
+        wait_until_idle(notebook)  # a click overtakes what is typed while the kernel is at work
         expect(flat.get_by_label("guess", exact=True)).to_have_value("")  # the fields are ready for the next one
         expect(flat.get_by_label("hands", exact=True)).to_have_value("1")
     expect(shown).to_contain_text("0 of 23 guessed 704 tokens; 20 guessed more, 3 less.")
