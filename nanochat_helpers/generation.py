@@ -17,6 +17,8 @@ from .settings import GenerationSettings, check_count
 from .stopping import GrowingText, StopStringWatch, room_for_reply
 
 if TYPE_CHECKING:
+    import torch
+
     from .sampling import Stages
 
 TOP_TOKENS = 12
@@ -32,7 +34,8 @@ class GenerationStep:
         earlier tokens as well.
     prob: the model's own probability of the token, before any setting changed it.
     top_tokens: the most likely tokens with their own probabilities, the best first.
-    u: where the needle pointed; stages: the logits after each setting. Both None for llama.cpp, which keeps them.
+    u: where the needle pointed. logits: the model's, shape (vocab_size,). Both None for llama.cpp, which keeps them.
+    used_ids: the tokens that the repetition penalty counted as used. settings: what the loop was given.
     model_seconds: how long the model took for the logits; None for llama.cpp, where it is not told apart.
     finish_reason: None while the reply goes on; "stop" (the end token), "stop_string" or "length" on its last step.
     """
@@ -42,9 +45,20 @@ class GenerationStep:
     prob: float | None
     top_tokens: tuple[tuple[int, float], ...] = ()
     u: float | None = None
-    stages: "Stages | None" = None
+    logits: "torch.Tensor | None" = None
+    used_ids: Sequence[int] = ()
+    settings: GenerationSettings | None = None
     model_seconds: float | None = None
     finish_reason: str | None = None
+
+    @property
+    def stages(self) -> "Stages | None":
+        """The logits after each setting, None without logits. Made anew when asked for: kept, they fill the memory."""
+        if self.logits is None:
+            return None
+        from .sampling import process_logits
+
+        return process_logits(self.logits, list(self.used_ids), self.settings)
 
 
 def stream(
@@ -199,8 +213,8 @@ def _sample_tokens(backbone, input_ids, settings, max_new_tokens, seed):
         start = time.perf_counter()
         logits = backbone.next_token_logits(input_ids + new_ids)  # shape (vocab_size,)
         model_seconds = time.perf_counter() - start
-        stages = process_logits(logits, used_ids(backbone, input_ids, new_ids, settings), settings)
-        token_id = draw(stages.probs, u)
+        used = used_ids(backbone, input_ids, new_ids.copy(), settings)
+        token_id = draw(process_logits(logits, used, settings).probs, u)
         new_ids.append(token_id)
         own_probs = to_probs(logits)
         top = own_probs.topk(min(TOP_TOKENS, len(own_probs)))
@@ -210,7 +224,9 @@ def _sample_tokens(backbone, input_ids, settings, max_new_tokens, seed):
                 "prob": own_probs[token_id].item(),
                 "top_tokens": tuple(zip(top.indices.tolist(), top.values.tolist(), strict=True)),
                 "u": u,
-                "stages": stages,
+                "logits": logits,
+                "used_ids": used,
+                "settings": settings,
                 "model_seconds": model_seconds,
             },
         )

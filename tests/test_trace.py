@@ -11,7 +11,6 @@ from scripted import VOCAB_SIZE, ByteTokenizer, ScriptedBackbone
 from nanochat_helpers.chat import Chat
 from nanochat_helpers.errors import TraceError
 from nanochat_helpers.generation import TOP_TOKENS, GenerationStep, stream
-from nanochat_helpers.sampling import process_logits
 from nanochat_helpers.settings import GenerationSettings
 from nanochat_helpers.trace import STEPS, VERSION, Candidate, TokenRecord, Trace, record_token
 
@@ -173,10 +172,10 @@ def test_the_traces_of_two_replies_share_nothing():
 
 
 def step_of(logits, settings, token_id):
-    stages = process_logits(logits, [], settings)
     top = torch.softmax(logits, -1).topk(3)
     top_tokens = tuple(zip(top.indices.tolist(), top.values.tolist(), strict=True))
-    return GenerationStep(token_id=token_id, text="b", prob=0.25, top_tokens=top_tokens, u=0.5, stages=stages)
+    given = {"u": 0.5, "logits": logits, "settings": settings}
+    return GenerationStep(token_id=token_id, text="b", prob=0.25, top_tokens=top_tokens, **given)
 
 
 def test_a_token_is_recorded_with_its_rivals_and_what_became_of_each():

@@ -5,7 +5,6 @@ import torch
 from scripted import ByteTokenizer, ScriptedBackbone
 
 from nanochat_helpers.generation import GenerationStep, stream
-from nanochat_helpers.sampling import process_logits
 from nanochat_helpers.settings import GenerationSettings
 from nanochat_helpers.views.filmstrip import (
     FilmToken,
@@ -29,8 +28,8 @@ def words(*ids):
 
 def toy_step(logits, token_id, settings=OFF, used_ids=()):
     logits = torch.tensor(logits)
-    stages = process_logits(logits, list(used_ids), settings)
-    return GenerationStep(token_id, TOY[token_id], logits.softmax(0)[token_id].item(), stages=stages)
+    given = {"logits": logits, "used_ids": tuple(used_ids), "settings": settings}
+    return GenerationStep(token_id, TOY[token_id], logits.softmax(0)[token_id].item(), **given)
 
 
 # --- data
@@ -38,13 +37,13 @@ def toy_step(logits, token_id, settings=OFF, used_ids=()):
 
 def test_the_entropy_is_that_of_the_models_own_probabilities():
     cold = GenerationSettings(temperature=0.1, top_p=0.5)
-    token = film_token(toy_step([2.0, 2.0, 2.0, 2.0], 1, cold), TOY, cold, [])
+    token = film_token(toy_step([2.0, 2.0, 2.0, 2.0], 1, cold), TOY)
     assert (token.text, token.prob, token.entropy) == ("b", pytest.approx(0.25), pytest.approx(2.0))
 
 
 def test_the_candidates_are_those_of_the_settings_and_the_used_tokens():
     settings = OFF.change(repetition_penalty=2.0)
-    token = film_token(toy_step([3.0, 2.0, 1.0, 0.0], 0, settings, [0]), TOY, settings, [0])
+    token = film_token(toy_step([3.0, 2.0, 1.0, 0.0], 0, settings, [0]), TOY)
     assert [(row.text, row.penalised, row.used) for row in token.candidates.rows][:2] == [
         ("a", 1.5, True),
         ("b", 2.0, False),
@@ -57,7 +56,7 @@ def test_a_tokens_table_counts_what_the_loop_counted_as_used(penalise_prompt, us
     logits[65], logits[72], logits[90] = 9.0, 8.0, 7.0
     backbone = ScriptedBackbone(lambda ids: logits)
     settings = OFF.change(max_new_tokens=2, temperature=0.0, repetition_penalty=1.1, penalise_prompt=penalise_prompt)
-    tokens = filmstrip_data(stream(backbone, [72], settings), backbone.tokenizer, settings, [72])
+    tokens = filmstrip_data(stream(backbone, [72], settings), backbone.tokenizer)
     assert tokens[0].token_id == 65
     assert {row.token_id for row in tokens[1].candidates.rows if row.used} == used
     assert tokens[1].candidates.settings == settings
@@ -66,7 +65,7 @@ def test_a_tokens_table_counts_what_the_loop_counted_as_used(penalise_prompt, us
 def test_a_character_over_several_tokens_is_shown_by_its_bytes(smollm2_tokenizer):
     ids = smollm2_tokenizer.encode("😀")
     steps = [GenerationStep(token_id, "", 0.5) for token_id in ids]
-    tokens = filmstrip_data(steps, smollm2_tokenizer, OFF, [])
+    tokens = filmstrip_data(steps, smollm2_tokenizer)
     assert b"".join(token.bytes for token in tokens) == "😀".encode()
     assert [chip_label(token) for token in tokens] == ["F0 9F", "98", "80"]
     assert "😀" in comparison_html(tokens, tokens)
@@ -74,7 +73,7 @@ def test_a_character_over_several_tokens_is_shown_by_its_bytes(smollm2_tokenizer
 
 def test_where_the_engine_keeps_its_logits_there_is_a_chip_without_numbers():
     backbone = ScriptedBackbone("Hi", engine="llama.cpp")
-    tokens = filmstrip_data(stream(backbone, [1], OFF), backbone.tokenizer, OFF, [1])
+    tokens = filmstrip_data(stream(backbone, [1], OFF), backbone.tokenizer)
     assert [(token.text, token.entropy, token.candidates) for token in tokens[:2]] == [
         ("H", None, None),
         ("i", None, None),
@@ -86,8 +85,8 @@ def test_where_the_engine_keeps_its_logits_there_is_a_chip_without_numbers():
 
 def test_control_tokens_and_numbers_beyond_the_vocabulary_have_a_chip():
     tokenizer, logits = ByteTokenizer(), torch.zeros(300)
-    stages = process_logits(logits, [], OFF)
-    end, beyond = (film_token(GenerationStep(i, "", 0.1, stages=stages), tokenizer, OFF, []) for i in (257, 299))
+    steps = (GenerationStep(token_id, "", 0.1, logits=logits, settings=OFF) for token_id in (257, 299))
+    end, beyond = filmstrip_data(steps, tokenizer)
     assert (end.text, end.is_special) == ("<|im_end|>", True)
     assert (beyond.text, beyond.is_special, beyond.bytes) == ("id 299", False, b"id 299")
 

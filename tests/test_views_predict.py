@@ -38,7 +38,7 @@ def class_part(question, truth, hands):
         (DRINKS, " cold", " cold", "right", "Your guess was right: cold"),
         (DRINKS, " cold", " hot", "wrong", "You guessed hot; it is cold."),
         (DRINKS, [" cold", " late"], " late", "right", "Your guess was right: cold or late"),
-        (DRINKS, " cold", None, "none", "No guess was made. It is: cold"),
+        (DRINKS, " cold", None, "none", "The answer: cold"),
         (DRINKS, " purple", " hot", "wrong", "You guessed hot; it is purple."),
         (NUMBER, 32, 32.0, "right", "Your guess was right: 32 tokens"),
         (NUMBER, 32, 40, "wrong", "You guessed 40 tokens; it is 32 tokens, 8 less."),

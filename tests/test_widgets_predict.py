@@ -91,7 +91,7 @@ def test_reveal_shows_the_guess_beside_the_truth_at_once_and_returns_nothing(sho
 
 def test_without_a_guess_the_truth_is_shown_kindly(shown):
     widgets.predict("Which?", OPTIONS).reveal(" cold")
-    assert sentence(shown) == "No guess was made. It is: cold"
+    assert sentence(shown) == "The answer: cold"
 
 
 def test_a_guess_that_is_changed_after_the_truth_stands_beside_the_first(shown):
@@ -134,7 +134,7 @@ def test_guess_again_forgets_the_guess_and_the_hands(shown):
     assert asked.again.layout.display == ""
     asked.again.click()
     assert asked.guess is None and asked.hands[""].counters[1].value == 0
-    assert sentence(shown) == "No guess was made. It is: cold"
+    assert sentence(shown) == "The answer: cold"
 
 
 @pytest.mark.parametrize("truth", [torch.tensor(32), torch.tensor(32.0), 32])

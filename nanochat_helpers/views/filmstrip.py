@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import TokenError
 from ..language import tr
-from ..settings import GenerationSettings
 from ..tokens import group_characters, special_token_ids, token_bytes, token_text
 from .filmstrip_style import SHADES, STYLE, TALLEST, key_html
 from .markup import attribute, count, figure, visible
@@ -51,34 +50,21 @@ class FilmToken:
 # --- what is shown
 
 
-def film_token(
-    step: GenerationStep, tokenizer: Any, settings: GenerationSettings, used_ids: Sequence[int]
-) -> FilmToken:
-    """One step of the loop as a chip.
-
-    used_ids: the tokens that counted as used for the repetition penalty at this step.
-    """
+def film_token(step: GenerationStep, tokenizer: Any) -> FilmToken:
+    """One step of the loop as a chip."""
     text, raw, is_special = _spelled(step.token_id, tokenizer)
-    if step.stages is None:
+    if step.logits is None:
         return FilmToken(step.token_id, text, step.prob, raw=raw, is_special=is_special)
     from ..sampling import entropy, to_probs
     from .candidates import candidates_data
 
-    logits = step.stages.logits
-    candidates = candidates_data(logits, tokenizer, settings, input_ids=used_ids, stages=step.stages)
-    return FilmToken(step.token_id, text, step.prob, entropy(to_probs(logits)), candidates, raw, is_special)
+    candidates = candidates_data(step.logits, tokenizer, step.settings, input_ids=step.used_ids)
+    return FilmToken(step.token_id, text, step.prob, entropy(to_probs(step.logits)), candidates, raw, is_special)
 
 
-def filmstrip_data(
-    steps: Iterable[GenerationStep], tokenizer: Any, settings: GenerationSettings, prompt_ids: Sequence[int]
-) -> list[FilmToken]:
-    """The steps of `generation.stream` as chips. prompt_ids, settings: what `stream` was given."""
-    used_ids = list(prompt_ids) if settings.penalise_prompt else []
-    tokens = []
-    for step in steps:
-        tokens.append(film_token(step, tokenizer, settings, used_ids))
-        used_ids.append(step.token_id)
-    return tokens
+def filmstrip_data(steps: Iterable[GenerationStep], tokenizer: Any) -> list[FilmToken]:
+    """The steps of `generation.stream` as chips."""
+    return [film_token(step, tokenizer) for step in steps]
 
 
 def take_instead(token: FilmToken, token_id: int, tokenizer: Any) -> FilmToken:

@@ -191,7 +191,7 @@ def _truth_shown(question, truths):
 def _sentence(question, guess, truths, verdict):
     truth = _truth_shown(question, truths)
     if verdict == "none":
-        return tr("No guess was made. It is: {truth}", truth=truth)
+        return tr("The answer: {truth}", truth=truth)
     if verdict == "right":
         return tr("Your guess was right: {truth}", truth=truth)
     if verdict == "open":

@@ -28,7 +28,7 @@ class BakeOffView(OnDemand):
 
     def __init__(self, play: Callable[..., BakeOff], n_between: int):
         widgets = ipywidgets_or_none()
-        super().__init__(_controls(widgets, n_between))
+        super().__init__(_controls(widgets, n_between), start="play")
         self._play = play
         self.rounds: dict[int, BakeOff] = {}
         self.data: BakeOff | None = None

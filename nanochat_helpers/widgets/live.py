@@ -17,7 +17,7 @@ from ..errors import NanoChatError
 from ..language import tr
 from ..views.markup import figure, message, split_styles
 
-FINISHED = "NANOCHAT_FINISHED_PICTURES"  # set where a lesson is run to be printed: a cell then waits for its picture
+FINISHED = "NANOCHAT_FINISHED_PICTURES"  # set where a lesson is run to be printed: what a cell shows is then finished
 WIDE = "initial"  # as description_width: descriptions are cut off otherwise
 SECONDS_A_PICTURE = 0.05  # a page keeps up with 20 pictures a second
 Anything = TypeVar("Anything")
@@ -97,9 +97,13 @@ class Shown:
     def wait(self, timeout: float = 60.0) -> None:
         """Block until the picture is done: this one always is. Those that are made in the background say when."""
 
+    def finish(self) -> None:
+        """Show what there is to see: done for a print, where nobody can wait or press a button."""
+        self.wait()
+
     def _repr_mimebundle_(self, **_):
         if os.environ.get(FINISHED):
-            self.wait()
+            self.finish()
         # The widget for Jupyter and Colab; the same picture as HTML for what shows a saved notebook without a kernel.
         # Written out, because ipywidgets 7 and 8 show themselves in different ways.
         widget = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
@@ -185,12 +189,16 @@ class Worker:
 class OnDemand(Shown):
     """A picture that the model makes on demand, in the background: a bar tells how far it is, a line what happens.
 
-    controls: those of the subclass; "stop" among them is heard here. progress: 0 to 100, seen only at work.
+    controls: those of the subclass; "stop" among them is heard here. start: the name of the button that demands it.
+    data: what was made, None before. progress: 0 to 100, seen only at work.
     """
 
-    def __init__(self, controls: Mapping[str, Any]):
+    data: Any = None
+
+    def __init__(self, controls: Mapping[str, Any], start: str):
         widgets = ipywidgets_or_none()
         self.controls, self._worker, self._note = dict(controls), Worker(), Picture()
+        self._start = self.controls[start]
         wide = widgets.Layout(flex="1 1 4em", width="auto", max_width="20em", visibility="hidden")
         self.progress = widgets.IntProgress(value=0, max=100, layout=wide)
         self.controls["stop"].on_click(lambda _: self._worker.stop())
@@ -198,6 +206,12 @@ class OnDemand(Shown):
     def wait(self, timeout: float = 120.0) -> None:
         """Block until nothing is being made. Raises TimeoutError."""
         self._worker.wait(timeout)
+
+    def finish(self) -> None:
+        """Make the picture, if nobody has, and wait for it."""
+        if self.data is None:
+            self._start.click()
+        self.wait()
 
     @contextlib.contextmanager
     def _working(self, sentence: str) -> Iterator[None]:

@@ -29,7 +29,7 @@ class SettingsMapView(OnDemand):
 
     def __init__(self, backbone: Any, input_ids: Sequence[int], rows: Sequence[GenerationSettings]):
         widgets = ipywidgets_or_none()
-        super().__init__(_controls(widgets))
+        super().__init__(_controls(widgets), start="draw")
         self._backbone, self._input_ids, self._rows = backbone, input_ids, rows
         self._lock = threading.RLock()
         self.data: SettingsMap | None = None

@@ -30,7 +30,7 @@ class TemplateClinicView(OnDemand):
 
     def __init__(self, backbone: Any, question: str, settings: GenerationSettings, n_seeds: int):
         widgets = ipywidgets_or_none()
-        super().__init__(_controls(widgets, question))
+        super().__init__(_controls(widgets, question), start="run")
         self._backbone, self._settings, self._n_seeds = backbone, settings, n_seeds
         self._lock = threading.RLock()
         self.data: TemplateClinic | None = None

@@ -30,13 +30,9 @@ def written(
     input_ids = check_input_ids(input_ids, backbone)
     if beginning:
         backbone = _Given(backbone, len(input_ids), [token.token_id for token in beginning])
-    used_ids = input_ids.copy() if settings.penalise_prompt else []
     tokens = ()
     for place, step in enumerate(stream(backbone, input_ids, settings, cancel=cancel)):
-        is_given = place < len(beginning)
-        token = beginning[place] if is_given else film_token(step, backbone.tokenizer, settings, used_ids)
-        tokens += (token,)
-        used_ids.append(step.token_id)
+        tokens += (beginning[place] if place < len(beginning) else film_token(step, backbone.tokenizer),)
         yield tokens
 
 

@@ -33,7 +33,7 @@ def status(view: Locator) -> Locator:
 
 
 def test_a_guess_by_keys_stands_beside_the_truth_and_stays_when_it_is_changed(notebook, output_path):
-    expect(picture(notebook, TRUTH)).to_contain_text("No guess was made. It is: cold")
+    expect(picture(notebook, TRUTH)).to_contain_text("The answer: cold")
     asked = run_cell(notebook, "Which token")
     press_button(asked, "hot", key="Space")
     expect(status(asked)).to_have_text("Your guess: hot")
