@@ -2,6 +2,7 @@
 
 import math
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -138,6 +139,21 @@ def test_forget_makes_the_whole_input_go_through_again(fresh):
     with CountedTokens(fresh.model) as calls:
         fresh.next_token_logits([1, 2, 3, 4])
     assert calls == [4]
+
+
+def test_two_who_write_at_the_same_time_leave_each_other_what_was_computed(fresh):
+    """Their prompts begin alike, so that each could cut off what the other one is still writing with."""
+    lab_ids, cell_ids = [1, 2, 3, 4, 5], [1, 2, 6, 7]
+    with ThreadPoolExecutor(1) as lab, CountedTokens(fresh.model) as calls:
+        for turn in range(3):
+            lab_logits = lab.submit(fresh.next_token_logits, lab_ids + [8] * turn).result()
+            cell_logits = fresh.next_token_logits(cell_ids + [9] * turn)
+    assert calls == [5, 4, 1, 1, 1, 1]
+    assert_close(lab_logits, logits_without_cache(fresh, [*lab_ids, 8, 8]))
+    assert_close(cell_logits, logits_without_cache(fresh, [*cell_ids, 9, 9]))
+    with CountedTokens(fresh.model) as calls:  # the lab has ended, so that anyone may go on from its text
+        fresh.next_token_logits([1, 2, 3, 4, 8, 8])
+    assert calls == [2]
 
 
 def test_logits_that_were_given_away_stay_as_they_were(fresh):

@@ -1,13 +1,15 @@
 """Step 4 with transformers: input_ids go in, the logits for the next token come out.
 
-What was computed for the last input is kept (the KV cache): of a new input only what differs from the last one, from
+What was computed for the last inputs is kept (the KV cache): of a new input only what differs from one of them, from
 the first differing token on, goes through the model. Tokens are chosen elsewhere: see `sampling`.
 """
 
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,6 +19,22 @@ from . import check_can_write, check_input_ids
 from .batch import Batch
 from .encoder import embed
 from .tuning import tune
+
+KEPT_INPUTS = 2  # a lab may write in the background while a cell writes, too
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """An input, what the model computed for it, and who asked."""
+
+    input_ids: list[int]
+    cache: Any
+    writer: threading.Thread
+
+    def is_free_for(self, input_ids: list[int]) -> bool:
+        """Whether it may be cut and filled anew: not while another one is still writing with it."""
+        continues = self.input_ids == input_ids[: len(self.input_ids)]
+        return continues or self.writer is threading.current_thread() or not self.writer.is_alive()
 
 
 class LocalBackbone:
@@ -76,22 +94,32 @@ class LocalBackbone:
         return embed(self, texts)
 
     def forget(self) -> None:
-        """Drop what is kept of the last input; the next one goes through the model as a whole."""
-        self._cached_ids: list[int] = []
-        self._cache = None
+        """Drop what is kept of the last inputs; the next one goes through the model as a whole."""
+        self._kept: list[_Kept] = []  # the newest is the last
 
     def _next_token_logits(self, input_ids):
         # The last token always goes through the model: its output is what we want.
-        kept = min(common_prefix_length(self._cached_ids, input_ids), len(input_ids) - 1)
-        cache, surplus = self._cache, len(self._cached_ids) - kept
-        self._cached_ids, self._cache = [], None  # should the pass be interrupted, no half-filled cache must survive
-        if cache is None or kept == 0:
-            cache, kept = self._new_cache(), 0
-        elif surplus:
-            cache.crop(-surplus)
-        logits = self._forward([input_ids[kept:]], cache)[0]
-        self._cached_ids, self._cache = input_ids, cache
+        n_known, cache = self._take_nearest(input_ids[:-1])
+        logits = self._forward([input_ids[n_known:]], cache)[0]
+        self._kept = [*self._kept, _Kept(input_ids, cache, threading.current_thread())][-KEPT_INPUTS:]
         return logits
+
+    def _take_nearest(self, input_ids):
+        """How many of these tokens need not go through the model again, and the cache that holds them and no others.
+
+        It is taken out of what is kept: should the pass be interrupted, no half-filled cache survives.
+        """
+        lengths = [
+            common_prefix_length(kept.input_ids, input_ids) if kept.is_free_for(input_ids) else 0 for kept in self._kept
+        ]
+        n_known = max(lengths, default=0)
+        if n_known == 0:
+            return 0, self._new_cache()
+        nearest = self._kept.pop(lengths.index(n_known))
+        surplus = len(nearest.input_ids) - n_known
+        if surplus:
+            nearest.cache.crop(-surplus)
+        return n_known, nearest.cache
 
     def _new_cache(self):
         from transformers import DynamicCache
