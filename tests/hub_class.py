@@ -162,12 +162,10 @@ def _environment(process: psutil.Process) -> dict[str, str]:
         return {}
 
 
-def lesson_cells(name: str, *, all_of_it: bool = False) -> list[str]:
-    """The code cells of a lesson, as a student runs them; the hidden ones that test the lesson only when asked for."""
+def lesson_cells(name: str) -> list[str]:
+    """The code cells of a lesson, as "Run all" runs them: the ones that test the lesson, too."""
     notebook = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text("utf-8"))
-    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    hidden = [cell for cell in cells if "remove-cell" in cell["metadata"].get("tags", ())]
-    return ["".join(cell["source"]) for cell in cells if all_of_it or cell not in hidden]
+    return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
 def together(work, students: list[Student]) -> list:

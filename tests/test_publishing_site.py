@@ -49,6 +49,15 @@ def test_cells_that_test_the_lesson_are_left_out_and_notes_can_be_opened():
     assert '??? note "For the teacher"\n\n    ask.\n\n    - one\n    - two' in page.text
 
 
+def test_a_cell_whose_code_is_hidden_shows_only_what_it_gives():
+    outputs = [new_output("display_data", {"text/html": "<p>How many?</p>"})]
+    hidden = {"tags": ["remove-input"]}
+    page = page_of(new_markdown_cell("# T"), new_code_cell("ask()", metadata=hidden, outputs=outputs))
+    (mark,) = page.drawings
+    assert f"<div>{mark}</div>" in page.text and "How many?" in page.drawings[mark]
+    assert "ask()" not in page.text and "```" not in page.text
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [

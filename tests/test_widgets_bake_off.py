@@ -11,7 +11,7 @@ from nanochat_helpers.errors import SettingsError
 from nanochat_helpers.history import LastTurns, TokenBudget
 from nanochat_helpers.views.bake_off import bake_off_data
 from nanochat_helpers.widgets.bake_off import bake_off_widget
-from nanochat_helpers.widgets.live import StaticView
+from nanochat_helpers.widgets.live import FINISHED, StaticView
 
 OPTIONS = {"strategies": {"last": LastTurns(0), "all": TokenBudget()}, "n_seeds": 2, "max_tokens": 1500}
 
@@ -38,6 +38,14 @@ def test_before_it_is_played_the_model_is_not_asked():
     backbone = ScriptedBackbone("Biscuit!")
     view = bake_off_widget(backbone, **OPTIONS)
     assert view.data is None and backbone.calls == [] and "press “Play”" in view.html
+
+
+def test_for_a_page_that_is_only_read_a_round_is_played(monkeypatch):
+    monkeypatch.setenv(FINISHED, "1")
+    view = bake_off_widget(ScriptedBackbone("Biscuit!"), **OPTIONS)
+    assert "<table" in view._repr_mimebundle_()["text/html"] and len(view.rounds) == 1
+    view._repr_mimebundle_()
+    assert len(view.rounds) == 1
 
 
 def test_a_round_is_the_one_of_its_settings(view):

@@ -37,7 +37,8 @@ def lesson_page(name: str, notebook: NotebookNode, links: str, moved: Callable[[
         elif cell.cell_type == "code":
             mark = MARK.format(f"{name}-{number}")
             drawings[mark] = "\n".join(filter(None, map(_drawing, cell.outputs)))
-            parts.append(f"```python\n{cell.source}\n```\n" + (f"\n<div>{mark}</div>\n" if drawings[mark] else ""))
+            code = "" if _has_tag(cell, "remove-input") else f"```python\n{cell.source}\n```\n"
+            parts.append(code + (f"\n<div>{mark}</div>\n" if drawings[mark] else ""))
     first, *others = parts
     heading, _, rest = first.partition("\n")
     return LessonPage("\n\n".join([heading, links, rest, *others]) + "\n", drawings)
@@ -69,7 +70,11 @@ def _kind(line: str) -> str:
 
 
 def _is_shown(cell: NotebookNode) -> bool:
-    return "remove-cell" not in cell.metadata.get("tags", []) and cell.get("id") != "open-elsewhere"
+    return not _has_tag(cell, "remove-cell") and cell.get("id") != "open-elsewhere"
+
+
+def _has_tag(cell: NotebookNode, tag: str) -> bool:
+    return tag in cell.metadata.get("tags", [])
 
 
 def _markdown(text: str, cell: NotebookNode) -> str:

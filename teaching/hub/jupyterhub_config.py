@@ -27,6 +27,8 @@ c.Spawner.environment = {
     "MALLOC_ARENA_MAX": "2",
     "MALLOC_TRIM_THRESHOLD_": "131072",
     "MALLOC_MMAP_THRESHOLD_": "131072",
+    # torch keeps a program for each length of text that it met, up to 1024 of them: about 100 MB in one lesson.
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32",
 }
 
 # Limits, where the spawner knows how (The Littlest JupyterHub, Docker and Kubernetes do). A student who runs into the

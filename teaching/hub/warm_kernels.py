@@ -9,6 +9,7 @@ who that is) before it reads a word of what was asked. Where nobody serves, a ke
 """
 
 import contextlib
+import ctypes
 import gc
 import json
 import os
@@ -23,6 +24,9 @@ WARM = ("torch", "transformers.models.llama.modeling_llama", "ipykernel.kernelap
         "jedi", "nanochat_helpers.models", "nanochat_helpers.backbones.local", "nanochat_helpers.generation",
         "nanochat_helpers.chat")  # fmt: skip
 MOST_KERNELS = 200
+# What jupyterhub_config.py says to each new program, here for one that runs: glibc's M_ARENA_MAX, M_TRIM_THRESHOLD
+# and M_MMAP_THRESHOLD.
+MALLOC = {-8: 2, -1: 131072, -3: 131072}
 
 
 # --- the one that forks
@@ -31,6 +35,9 @@ MOST_KERNELS = 200
 def serve(place: str) -> None:
     """Import what is heavy, once for all; then fork a kernel for each who asks."""
     os.environ.update({"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "MPLBACKEND": "agg"})
+    os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "32"  # see jupyterhub_config.py
+    for option, value in MALLOC.items():
+        ctypes.CDLL(None).mallopt(option, value)
     for name in WARM:
         __import__(name)
     from nanochat_helpers.errors import ModelError
