@@ -56,7 +56,7 @@ def main() -> None:
         print(f"{len(students)} students at once{', kernels that share nothing' if options.plain else ''}")
         timed("log in: a server and a kernel for each", Student.start, students)
         show_memory("own memory a student, nothing run", students)
-        cells = lesson_cells("04_sampling")
+        cells = lesson_cells("04_sampling", all_of_it=True)
         timed("lesson 04, all cells", lambda student: run_all(student, cells), students)
         show_memory("own memory a student, lesson 04 run", students)
         waits = []

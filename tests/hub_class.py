@@ -162,10 +162,13 @@ def _environment(process: psutil.Process) -> dict[str, str]:
         return {}
 
 
-def lesson_cells(name: str) -> list[str]:
-    """The code cells of a lesson, as "Run all" runs them: the ones that test the lesson, too."""
+def lesson_cells(name: str, *, all_of_it: bool) -> list[str]:
+    """The code cells of a lesson; all of it: as "Run all" runs them, with the hidden ones that test the lesson."""
     notebook = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text("utf-8"))
-    return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    return [
+        "".join(cell["source"]) for cell in cells if all_of_it or "remove-cell" not in cell["metadata"].get("tags", ())
+    ]
 
 
 def together(work, students: list[Student]) -> list:
